@@ -1,0 +1,150 @@
+// What the log consists of. One totally ordered stream for the whole recording (all processes and threads): whoever
+// holds the baton appends. An event's position is where its task stands when replay must act on it.
+//
+// These are the decoded forms; format/codec.h turns them to bytes and back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "format/regs.h"
+#include "format/types.h"
+
+namespace tmrec {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// A run of tracee memory. `input` marks memory the call read (kept, shortened, for `dump` and compared at replay);
+// otherwise the kernel wrote it and replay writes it too.
+struct Extent {
+  RemoteAddr addr;
+  Bytes bytes;
+  bool input = false;
+};
+
+// Name of a blob: XXH3-128 of its content, as 32 lower-case hexadecimal digits. Empty: none.
+struct BlobId {
+  std::string hex;
+  friend bool operator==(const BlobId&, const BlobId&) = default;
+};
+
+// Number of a mapped object (an inode at one time of its life, a System V segment) within a trace; 0: none. All
+// mappings of one backing see each other's shared writes and the file's changes.
+using BackingId = Strong<struct BackingTag, std::uint32_t>;
+
+// What a memory mapping shows. Offsets and sizes in bytes.
+struct MapSource {
+  enum class Kind : std::uint8_t { Anonymous, SharedAnonymous, File } kind = Kind::Anonymous;
+  BackingId backing;         // File: which object
+  BlobId blob;               // File: its content when it was mapped (all of the file)
+  std::uint64_t offset = 0;  // File: offset of the mapping in the object
+  std::uint64_t size = 0;    // File: size of the object
+  std::string path;          // File: as in /proc/PID/maps, for people and for gdb
+};
+
+// A change to a mapped object made by a file operation (write, ftruncate, hole): visible in every mapping of it.
+struct FileChange {
+  BackingId backing;
+  std::uint64_t offset = 0;
+  Bytes bytes;
+  std::optional<std::uint64_t> new_size;  // the object was truncated or extended to this size, before the bytes
+};
+
+enum class Stream : std::uint8_t { None = 0, Stdout = 1, Stderr = 2 };
+
+// A system call. Complete: entered and left with the baton held all along. Enter: it gave the baton away inside the
+// kernel; an Exit of the same task follows unless the task dies.
+struct SyscallEvent {
+  enum class Phase : std::uint8_t { Complete, Enter, Exit } phase = Phase::Complete;
+  Regs regs;                         // at entry (rax = -ENOSYS as the kernel shows it, orig_rax = number); Exit: the same
+  std::int64_t ret = 0;              // rax at exit, kernel-internal restart codes (-512..-516) included
+  std::vector<Extent> extents;       // inputs (Complete, Enter) and outputs (Complete, Exit; PI futex words at Enter)
+  Stream stream = Stream::None;      // the call wrote to the recording's own standard output or error
+  Bytes stream_bytes;                // what it wrote there, only where the bytes did not come from program memory
+  std::optional<MapSource> mapping;  // for calls that made a mapping
+  std::vector<FileChange> changes;
+  std::optional<Regs> after;         // full registers at exit where the call sets more than rax, rcx, r11 (rt_sigreturn, arch_prctl)
+  Bytes xstate;                      // extended state at exit, where the call sets it (rt_sigreturn); XSAVE standard format
+  bool noted = false;                // recorded by a general rule, not by a row of its own (unknown ioctl)
+};
+
+// The policy gave the baton to another task.
+struct SwitchEvent {
+  enum class Reason : std::uint8_t { Blocked, Yield, SliceEnd, Exit, Stopped } reason = Reason::Blocked;
+  Tid to;
+};
+
+// A signal reached a task. `before` is where; what happened then is `action`.
+struct SignalEvent {
+  enum class Action : std::uint8_t { Handler, Ignored, Fatal, Stop } action = Action::Handler;
+  std::int32_t signo = 0;
+  Bytes siginfo;   // struct siginfo_t, 128 bytes
+  bool synchronous = false;  // raised by the instruction at before.rip: replay raises it by itself and is compared
+  bool at_syscall = false;   // the task stands in front of a syscall instruction that has not been performed
+  Regs before;
+  Regs after;      // Handler: at the handler's first instruction
+  Extent frame;    // Handler: the signal frame the kernel wrote
+  Bytes xstate;    // Handler: extended state at the handler's first instruction
+};
+
+// A new task. The parent's syscall event precedes it.
+struct CloneEvent {
+  Tid child;
+  Tid child_process;         // leader of its thread group
+  std::uint64_t flags = 0;   // CLONE_*, without the exit signal
+  Regs child_regs;           // at its first stop in user mode
+  std::vector<Extent> child_memory;  // CLONE_CHILD_SETTID
+};
+
+// A new program image. The address space is replaced by the snapshot.
+struct ExecEvent {
+  std::string snapshot;  // file name in the trace
+  std::string program;
+  std::vector<std::string> arguments;  // for people: dump, info
+  Tid former;            // the thread that called execve, when it was not the leader and took over the leader's id
+};
+
+// A task ended. The kernel's own writes at exit (clear_child_tid, robust futexes) are `memory`.
+struct ExitEvent {
+  std::int32_t status = 0;  // wait(2) status
+  bool process_ended = false;  // the last task of its process
+  std::vector<Extent> memory;
+};
+
+// An instruction whose result no replay can know (rdtsc, rdtscp, cpuid), performed by the supervisor.
+struct InstructionEvent {
+  enum class Kind : std::uint8_t { Rdtsc, Rdtscp, Cpuid } kind = Kind::Rdtsc;
+  Regs before;
+  Regs after;
+};
+
+// Hashes of the writable memory of the event's task.
+struct CheckEvent {
+  struct Range {
+    RemoteAddr start, end;
+    std::uint64_t hash = 0;
+  };
+  Regs regs;
+  std::vector<Range> ranges;
+};
+
+// The last event: why the recording ended. Missing when the supervisor was killed.
+struct EndEvent {
+  std::string reason;  // empty: the program ended
+};
+
+using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent, InstructionEvent,
+                               CheckEvent, EndEvent>;
+
+struct Event {
+  EventNo no;
+  Tid tid;
+  Ticks ticks;
+  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC since the start of the recording
+  EventBody body;
+};
+
+}  // namespace tmrec

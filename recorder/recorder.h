@@ -1,0 +1,33 @@
+// A recording session: launches a program, follows its whole tree of threads and processes through ptrace stops, and
+// writes one trace.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "format/result.h"
+
+namespace tmrec::recorder {
+
+struct Options {
+  std::vector<std::string> argv;        // program and arguments; the program is looked up in PATH as a shell would
+  std::filesystem::path trace;          // directory to create; must not exist
+  std::filesystem::path blobs;          // blob store; created when missing
+  std::uint64_t check_every = 10'000;   // hash memory every so many events; 0: never
+  std::uint64_t seed = 0;               // of the scheduling policy
+  bool quiet = false;
+};
+
+struct Outcome {
+  int exit_status = 0;       // what record itself must exit with: the program's, or 128+N after signal N
+  std::uint64_t events = 0;
+  std::string ended_early;   // not empty: why the recording stopped before the program did
+};
+
+// Runs the program to its end (or to the end of the recording, and then on, unrecorded). Errors are failures before the
+// program's first instruction; kinds NotFound, NotExecutable, Machine, Usage, System.
+Result<Outcome> record(const Options& options);
+
+}  // namespace tmrec::recorder
