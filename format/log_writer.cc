@@ -1,0 +1,329 @@
+// Writing the log beside the tracee, not in its way.
+//
+// Problem: an event must be safe soon after it happened (the supervisor may be killed at any moment), but whoever appends
+// holds up the recorded program, and compression and a slow disk take milliseconds.
+// Solution: append() encodes into an open chunk under a mutex that is almost never contended. A thread takes the chunk when
+// it is 1 MiB large or 200 ms old, compresses and writes it. Between them is a queue of bounded size.
+// Rejected: a lock-free ring (the supervisor would poll or signal just the same; an uncontended mutex costs 20 ns where the
+// event cost 10 us), io_uring (refused in many containers), O_DIRECT or fsync per chunk (they protect against a power
+// failure only, which finish() and the hashes deal with).
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "format/codec.h"
+#include "format/log.h"
+
+namespace tmrec {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t kChunkSize = std::size_t{1} << 20;
+constexpr std::uint64_t kSegmentSize = std::uint64_t{64} << 20;
+constexpr std::size_t kQueueSize = std::size_t{16} << 20;
+constexpr auto kChunkAge = std::chrono::milliseconds(200);
+
+// How long append() waits for a queue of `bytes` to get shorter: 2 s, and what a disk of 64 MiB/s needs for it (one chunk can
+// hold a read of hundreds of megabytes).
+constexpr std::chrono::milliseconds patience(std::size_t bytes) {
+  return std::chrono::seconds(2) + std::chrono::milliseconds(bytes / ((std::size_t{64} << 20) / 1000));
+}
+
+constexpr int kCompressionLevel = 1;
+
+struct Chunk {
+  Bytes records;
+  std::uint64_t first_event = 0;
+  std::uint32_t events = 0;
+};
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
+};
+
+}  // namespace
+
+fs::path log_segment_path(const fs::path& trace_dir, std::uint64_t segment) {
+  return trace_dir / "log" / fmt::format("{:06}", segment);
+}
+
+// Compresses chunks and writes them to segments. Used by the writing thread alone.
+class SegmentWriter {
+ public:
+  explicit SegmentWriter(fs::path trace) : trace_(std::move(trace)), context_(ZSTD_createCCtx()) {}
+
+  Result<void> start() { return next_segment(); }
+
+  Result<void> write(const Chunk& chunk) {
+    if (context_ == nullptr) return fail_errno("zstd", ENOMEM);
+    Bytes& out = buffer_;
+    out.resize(sizeof(ChunkHeader) + ZSTD_compressBound(chunk.records.size()));
+    const std::size_t size =
+        ZSTD_compressCCtx(context_.get(), out.data() + sizeof(ChunkHeader), out.size() - sizeof(ChunkHeader),
+                          chunk.records.data(), chunk.records.size(), kCompressionLevel);
+    if (ZSTD_isError(size) != 0) return fail(ErrorKind::System, fmt::format("zstd: {}", ZSTD_getErrorName(size)));
+    out.resize(sizeof(ChunkHeader) + size);
+
+    ChunkHeader header;
+    header.sequence = ++sequence_;
+    header.first_event = chunk.first_event;
+    header.events = chunk.events;
+    header.raw_size = chunk.records.size();
+    header.compressed_size = size;
+    header.payload_hash = XXH3_64bits(out.data() + sizeof header, size);
+    header.header_hash = XXH3_64bits(&header, offsetof(ChunkHeader, header_hash));
+    std::memcpy(out.data(), &header, sizeof header);
+
+    if (written_ != 0 && written_ + out.size() > kSegmentSize) TMREC_CHECKED(next_segment());
+    if (const int err = write_all(file_.get(), out)) {
+      // Half a chunk is of no use to anyone, and a full disk wants the space.
+      if (::ftruncate(file_.get(), static_cast<off_t>(written_)) != 0) return fail_errno(path().string(), errno);
+      return fail_errno(path().string(), err);
+    }
+    written_ += out.size();
+    if (out.capacity() > 4 * kChunkSize) out = Bytes();
+    return {};
+  }
+
+  Result<void> sync() {
+    for (std::uint64_t i = 1; i <= segment_; ++i) {
+      const fs::path segment = log_segment_path(trace_, i);
+      TMREC_TRY(Fd file, open_file(segment, O_RDONLY));
+      if (::fsync(file.get()) != 0) return fail_errno(segment.string());
+    }
+    TMREC_TRY(Fd directory, open_file(trace_ / "log", O_RDONLY | O_DIRECTORY));
+    if (::fsync(directory.get()) != 0) return fail_errno((trace_ / "log").string());
+    return {};
+  }
+
+ private:
+  fs::path path() const { return log_segment_path(trace_, segment_); }
+
+  Result<void> next_segment() {
+    // Starts writing back without waiting for it (sync_file_range(2)), so that the final fsync is short. Waiting here
+    // could hold up the program for seconds.
+    if (file_) ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    ++segment_;
+    TMREC_TRY(file_, open_file(path(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
+    written_ = 0;
+    return {};
+  }
+
+  fs::path trace_;
+  std::unique_ptr<ZSTD_CCtx, FreeContext> context_;
+  Bytes buffer_;
+  Fd file_;
+  std::uint64_t segment_ = 0;
+  std::uint64_t written_ = 0;  // bytes in this segment
+  std::uint64_t sequence_ = 0;
+};
+
+struct LogWriter::Impl {
+  explicit Impl(const fs::path& trace) : segments(trace) {}
+
+  // Whether the open chunk must be handed over now.
+  bool due(Clock::time_point now) const {
+    return open.events != 0 && (closing || open.records.size() >= kChunkSize || now - opened >= kChunkAge);
+  }
+
+  void fail_with(Error e) {
+    if (!failed.load(std::memory_order_relaxed)) failure = std::move(e);
+    failed.store(true, std::memory_order_release);
+    open = {};
+    queue.clear();
+    queued = 0;
+    room.notify_all();
+    work.notify_all();
+  }
+
+  void hand_over() {
+    queued += open.records.size();
+    queue.push_back(std::move(open));
+    open = {};
+    if (!spare.empty()) {
+      open.records = std::move(spare.back());
+      spare.pop_back();
+    }
+  }
+
+  void run();
+  bool take_chunk(std::unique_lock<std::mutex>& lock, Chunk& chunk);
+  EventNo append(Event& event);
+
+  std::mutex mutex;
+  std::condition_variable work;  // the thread waits: something to do
+  std::condition_variable room;  // append() waits: the queue got shorter
+  Chunk open;
+  Clock::time_point opened;  // when the open chunk got its first event
+  std::deque<Chunk> queue;
+  std::size_t queued = 0;     // bytes in `queue` and in the thread's hands
+  std::vector<Bytes> spare;   // buffers to use again: a fresh page costs more than an event
+  std::uint64_t next = 1;
+  bool closing = false;
+  Error failure;
+  std::atomic<bool> failed = false;
+  std::atomic<std::uint64_t> last = 0;
+
+  SegmentWriter segments;  // the thread's
+  std::thread thread;
+};
+
+// Waits for a chunk. False: closing, and nothing is left.
+bool LogWriter::Impl::take_chunk(std::unique_lock<std::mutex>& lock, Chunk& chunk) {
+  while (true) {
+    if (failed) return false;
+    if (queue.empty() && due(Clock::now())) hand_over();
+    if (!queue.empty()) {
+      chunk = std::move(queue.front());
+      queue.pop_front();
+      return true;
+    }
+    if (closing) return false;
+    if (open.events == 0) {
+      work.wait(lock);
+    } else {
+      work.wait_until(lock, opened + kChunkAge);
+    }
+  }
+}
+
+void LogWriter::Impl::run() {
+  std::unique_lock lock(mutex);
+  Chunk chunk;
+  while (take_chunk(lock, chunk)) {
+    lock.unlock();
+    Result<void> written;
+    try {
+      written = segments.write(chunk);
+    } catch (const std::exception& e) {
+      written = fail(ErrorKind::System, fmt::format("writing the log: {}", e.what()));
+    }
+    lock.lock();
+    if (failed) return;
+    if (!written) {
+      fail_with(std::move(written).error());
+      return;
+    }
+    queued -= chunk.records.size();
+    if (chunk.records.capacity() <= 2 * kChunkSize && spare.size() < 4) {
+      chunk.records.clear();
+      spare.push_back(std::move(chunk.records));
+    }
+    chunk = {};
+    room.notify_one();
+  }
+}
+
+EventNo LogWriter::Impl::append(Event& event) {
+  std::unique_lock lock(mutex);
+  if (closing) return {};
+  if (queued > kQueueSize) {
+    const bool shorter = room.wait_for(lock, patience(queued), [&] { return failed || queued <= kQueueSize; });
+    if (!shorter) fail_with({ErrorKind::System, "the log cannot be written as fast as the program runs: disk too slow"});
+  }
+  if (failed) return {};
+  event.no = EventNo(next);
+  if (!encode(event, open.records)) {
+    fail_with({ErrorKind::System, fmt::format("event {} is larger than {} bytes", next, kMaxRecord)});
+    return {};
+  }
+  if (open.events++ == 0) {
+    open.first_event = next;
+    opened = Clock::now();
+    work.notify_one();  // so that the thread knows when to come back
+  }
+  if (open.records.size() >= kChunkSize) {
+    hand_over();
+    work.notify_one();
+  }
+  last.store(next, std::memory_order_relaxed);
+  return EventNo(next++);
+}
+
+LogWriter::LogWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<LogWriter>> LogWriter::create(const fs::path& trace_dir, std::optional<cpu_set_t> affinity) {
+  const fs::path directory = trace_dir / "log";
+  if (::mkdir(directory.c_str(), 0700) != 0) return fail_errno(directory.string());
+  auto impl = std::make_unique<Impl>(trace_dir);
+  TMREC_CHECKED(impl->segments.start());
+  if (!affinity) {
+    cpu_set_t now;
+    if (::sched_getaffinity(0, sizeof now, &now) == 0) affinity = now;
+  }
+  // The thread inherits the mask, so that no signal meant for the supervisor ever arrives there, SIGXFSZ included.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    impl->thread = std::thread([state = impl.get(), affinity] {
+      ::pthread_setname_np(::pthread_self(), "tmrec-log");
+      if (affinity) ::sched_setaffinity(0, sizeof(cpu_set_t), &*affinity);  // refused: slower, not wrong
+      state->run();
+    });
+  } catch (const std::system_error& e) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return fail_errno("starting the log's thread", e.code().value());
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return std::unique_ptr<LogWriter>(new LogWriter(std::move(impl)));
+}
+
+LogWriter::~LogWriter() {
+  if (!impl_->thread.joinable()) return;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closing = true;
+    impl_->work.notify_all();
+  }
+  impl_->thread.join();
+}
+
+EventNo LogWriter::append(Event event) noexcept {
+  if (impl_->failed.load(std::memory_order_acquire)) return {};
+  try {
+    return impl_->append(event);
+  } catch (const std::exception& e) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->fail_with({ErrorKind::System, fmt::format("recording event {}: {}", impl_->next, e.what())});
+    return {};
+  }
+}
+
+EventNo LogWriter::last() const noexcept { return EventNo(impl_->last.load(std::memory_order_relaxed)); }
+
+bool LogWriter::failed() const noexcept { return impl_->failed.load(std::memory_order_acquire); }
+
+Error LogWriter::error() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->failure;
+}
+
+Result<void> LogWriter::finish() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closing = true;
+    impl_->work.notify_all();
+  }
+  if (impl_->thread.joinable()) impl_->thread.join();
+  if (failed()) return std::unexpected(error());
+  return impl_->segments.sync();
+}
+
+}  // namespace tmrec
