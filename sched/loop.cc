@@ -1,0 +1,314 @@
+#include "sched/loop.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include <fmt/format.h>
+
+#include "tracee/broken.h"
+#include "tracee/proc.h"
+
+namespace tmrec::sched {
+
+using tracee::Resume;
+using tracee::Stop;
+using tracee::Stopped;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// A call in an uninterruptible wait usually ends by itself (a disk, a page); one that lasts this long may be waiting
+// for another task of the recording.
+constexpr auto kUninterruptiblePatience = std::chrono::milliseconds(50);
+
+bool is_end(const Stop& stop) { return stop.kind == Stop::Kind::Exiting || stop.kind == Stop::Kind::Exited; }
+
+}  // namespace
+
+// ---- LoopTask: called from the fiber -------------------------------------------------------------------------------
+
+Stopped& LoopTask::stopped() {
+  if (!stopped_) throw tracee::TaskDied{tid_};
+  return *stopped_;
+}
+
+Stop LoopTask::wait_for_stop() {
+  while (!stop_pending_) fiber_.suspend();
+  stop_pending_ = false;
+  if (is_end(stop_)) throw TaskEnding{};
+  return stop_;
+}
+
+Stop LoopTask::run(Resume how, int signal) {
+  Stopped now = std::move(stopped());
+  stopped_.reset();
+  state_ = State::Runs;
+  running_ = std::move(now).resume(how, signal);
+  return wait_for_stop();
+}
+
+Stop LoopTask::run_call(std::function<void()> on_give_way, bool surely_blocks) {
+  Stopped now = std::move(stopped());
+  stopped_.reset();
+  state_ = State::InCall;
+  surely_blocks_ = surely_blocks;
+  on_give_way_ = std::move(on_give_way);
+  running_ = std::move(now).resume(Resume::ToSyscall);
+  return wait_for_stop();
+}
+
+Stop LoopTask::park() {
+  Stopped now = std::move(stopped());
+  stopped_.reset();
+  running_ = std::move(now).resume(Resume::Listen);
+  state_ = State::Parked;
+  return wait_for_stop();
+}
+
+void LoopTask::yield(SwitchEvent::Reason reason) {
+  if (loop_.ready_.empty()) return;
+  loop_.handed_over_for_ = reason;
+  loop_.make_ready(*this);
+  loop_.holder_ = nullptr;
+  fiber_.suspend();
+}
+
+bool LoopTask::await_exit_stop() {
+  while (!(is_end(stop_) && (stop_pending_ || stopped_ || stop_.kind == Stop::Kind::Exited))) {
+    if (!loop_.wait_one(true)) {
+      stop_.kind = Stop::Kind::Exited;
+      break;
+    }
+  }
+  stop_pending_ = false;
+  return stop_.kind == Stop::Kind::Exiting && stopped_.has_value();
+}
+
+void LoopTask::await_end() {
+  if (stopped_) {
+    Stopped now = std::move(*stopped_);
+    stopped_.reset();
+    running_ = std::move(now).resume(Resume::Continue);
+  }
+  while (stop_.kind != Stop::Kind::Exited) {
+    // A leader whose threads live on stays a zombie that waitpid does not report (ptrace(2), "Death under ptrace").
+    auto state = tracee::task_state(tid_);
+    if (!state || *state == 'Z' || *state == 'X') break;
+    if (loop_.wait_one(false)) continue;
+    if (loop_.all_gone_) break;
+    sched_yield();
+  }
+  stop_pending_ = false;
+}
+
+// ---- Loop ----------------------------------------------------------------------------------------------------------
+
+Loop::Loop(Policy policy, Callbacks callbacks) : policy_(policy), callbacks_(std::move(callbacks)) {}
+Loop::~Loop() = default;
+
+LoopTask* Loop::find(pid_t tid) {
+  auto it = tasks_.find(tid);
+  return it == tasks_.end() ? nullptr : it->second.get();
+}
+
+LoopTask& Loop::add(pid_t tid, Stopped first, std::function<void(LoopTask&)> body) {
+  auto task = std::unique_ptr<LoopTask>(new LoopTask(*this, tid, std::move(body)));
+  LoopTask& added = *task;
+  added.stopped_ = std::move(first);
+  // The kernel may give the id of a task that has ended, and whose fiber has, to a new one.
+  tasks_[tid] = std::move(task);
+  make_ready(added);
+  return added;
+}
+
+std::optional<Stopped> Loop::await_newborn(pid_t tid) {
+  for (;;) {
+    auto it = newborns_.find(tid);
+    if (it != newborns_.end()) {
+      int status = it->second;
+      newborns_.erase(it);
+      if (!WIFSTOPPED(status)) return std::nullopt;
+      return tracee::Running(tid).stopped();
+    }
+    if (!wait_one(true)) return std::nullopt;
+  }
+}
+
+void Loop::make_ready(LoopTask& task) {
+  task.state_ = LoopTask::State::Ready;
+  if (std::find(ready_.begin(), ready_.end(), &task) != ready_.end()) return;
+  ready_.push_back(&task);
+}
+
+bool Loop::wait_one(bool block) {
+  int status = 0;
+  pid_t tid = waitpid(-1, &status, __WALL | (block ? 0 : WNOHANG));
+  if (tid > 0) {
+    dispatch(tid, status);
+    return true;
+  }
+  if (tid < 0 && errno == ECHILD) {
+    all_gone_ = true;
+    return false;
+  }
+  if (tid < 0 && errno == EINTR) return block;
+  return false;
+}
+
+void Loop::take_over_leader(pid_t leader, int status) {
+  // An exec from a thread that was not the leader: the thread now has the leader's id, and the stop is its own.
+  unsigned long former = 0;
+  if (ptrace(PTRACE_GETEVENTMSG, leader, 0, &former) < 0 || static_cast<pid_t>(former) == leader) return;
+  LoopTask* caller = find(static_cast<pid_t>(former));
+  if (caller == nullptr || tracee::decode_wait_status(status).kind != Stop::Kind::Exec) return;
+  auto node = tasks_.extract(static_cast<pid_t>(former));
+  if (LoopTask* old = find(leader)) {
+    std::erase(ready_, old);
+    tasks_.erase(leader);
+  }
+  node.key() = leader;
+  node.mapped()->tid_ = leader;
+  if (last_holder_ == static_cast<pid_t>(former)) last_holder_ = leader;
+  tasks_.insert(std::move(node));
+}
+
+void Loop::dispatch(pid_t tid, int status) {
+  Stop stop = tracee::decode_wait_status(status);
+  if (stop.kind == Stop::Kind::Exec) take_over_leader(tid, status);
+  LoopTask* task = find(tid);
+  if (task == nullptr) {
+    newborns_[tid] = status;
+    return;
+  }
+  task->stop_ = stop;
+  task->stop_pending_ = true;
+  task->running_.reset();
+  task->stopped_.reset();
+  if (stop.kind != Stop::Kind::Exited) task->stopped_ = tracee::Running(tid).stopped();
+  if (is_end(stop)) task->urgent_ = true;
+  if (task != holder_) make_ready(*task);
+}
+
+LoopTask* Loop::next_ready() {
+  auto urgent = std::find_if(ready_.begin(), ready_.end(), [](LoopTask* t) { return t->urgent_; });
+  auto it = urgent != ready_.end() ? urgent : ready_.begin() + static_cast<long>(policy_.choose(ready_.size()));
+  LoopTask* task = *it;
+  ready_.erase(it);
+  return task;
+}
+
+void Loop::run() {
+  for (;;) {
+    callbacks_.on_tick();
+    if (holder_ == nullptr) {
+      if (ready_.empty()) {
+        if (all_gone_ || !wait_one(true)) return;
+        continue;
+      }
+      holder_ = next_ready();
+      others_wait_since_.reset();
+      if (holder_->tid_ != last_holder_) callbacks_.on_switch(last_holder_, holder_->tid_, handed_over_for_);
+      last_holder_ = holder_->tid_;
+      drive(*holder_);
+    } else if (holder_->stop_pending_) {
+      drive(*holder_);
+    } else {
+      wait_for_holder();
+    }
+  }
+}
+
+void Loop::drive(LoopTask& task) {
+  task.fiber_.resume();
+  if (task.fiber_.done()) {
+    handed_over_for_ = SwitchEvent::Reason::Exit;
+    if (holder_ == &task) holder_ = nullptr;
+    std::erase(ready_, &task);
+    auto it = tasks_.find(task.tid_);
+    if (it != tasks_.end() && it->second.get() == &task) tasks_.erase(it);
+  } else if (holder_ == &task && task.state_ == LoopTask::State::Parked) {
+    handed_over_for_ = SwitchEvent::Reason::Stopped;
+    holder_ = nullptr;
+  }
+}
+
+void Loop::give_way(LoopTask& task, SwitchEvent::Reason reason) {
+  task.on_give_way_();
+  handed_over_for_ = reason;
+  holder_ = nullptr;
+}
+
+void Loop::wait_for_holder() {
+  LoopTask& task = *holder_;
+  if (task.state_ != LoopTask::State::InCall || ready_.empty()) {
+    if (task.state_ == LoopTask::State::InCall && task.surely_blocks_) return give_way(task, SwitchEvent::Reason::Blocked);
+    if (!wait_one(true)) throw EndRecording{"the kernel reports no traced task while one should run"};
+    if (holder_ == &task && task.state_ == LoopTask::State::Runs && !task.stop_pending_) check_starvation();
+    return;
+  }
+  bool urgent = std::any_of(ready_.begin(), ready_.end(), [](LoopTask* t) { return t->urgent_; });
+  if (urgent || task.surely_blocks_) return give_way(task, SwitchEvent::Reason::Blocked);
+  auto started = Clock::now();
+  while (!task.stop_pending_) {
+    if (wait_one(false)) continue;
+    // Both share a CPU: yielding lets the call run until it is done or sleeps.
+    auto state = tracee::task_state(task.tid_);
+    bool sleeps = state == 'S' || (state == 'D' && Clock::now() - started > kUninterruptiblePatience);
+    if (sleeps) {
+      if (!wait_one(false) && !task.stop_pending_) return give_way(task, SwitchEvent::Reason::Blocked);
+      continue;
+    }
+    sched_yield();
+  }
+}
+
+void Loop::check_starvation() {
+  if (ready_.empty()) {
+    others_wait_since_.reset();
+    return;
+  }
+  auto now = Clock::now();
+  if (!others_wait_since_) others_wait_since_ = now;
+  if (now - *others_wait_since_ < starvation_limit) return;
+  throw EndRecording{fmt::format(
+      "task {} has computed for {} ms without a system call while task {} waits, and can't be preempted", holder_->tid_,
+      starvation_limit.count(), ready_.front()->tid_)};
+}
+
+void Loop::release_all(const std::function<void(Stopped&)>& release) {
+  for (auto& [tid, task] : tasks_) {
+    if (task->running_) task->running_->interrupt();
+  }
+  for (auto& [tid, status] : newborns_) {
+    if (WIFSTOPPED(status)) {
+      Stopped newborn = tracee::Running(tid).stopped();
+      release(newborn);
+      std::move(newborn).detach();
+    }
+  }
+  auto until = Clock::now() + std::chrono::seconds(2);
+  auto still_running = [this] {
+    return std::any_of(tasks_.begin(), tasks_.end(), [](auto& e) { return e.second->running_.has_value(); });
+  };
+  while (still_running() && Clock::now() < until) {
+    if (!wait_one(false)) {
+      if (all_gone_) break;
+      sched_yield();
+    }
+  }
+  for (auto& [tid, task] : tasks_) {
+    if (!task->stopped_) continue;
+    try {
+      if (!is_end(task->stop_)) release(*task->stopped_);
+      int signal = task->stop_.kind == Stop::Kind::Signal ? task->stop_.signal : 0;
+      std::move(*task->stopped_).detach(signal);
+    } catch (const tracee::TaskDied&) {
+    }
+    task->stopped_.reset();
+  }
+}
+
+}  // namespace tmrec::sched

@@ -1,0 +1,136 @@
+// The loop that owns waitpid and the baton.
+//
+// The problem: many traced tasks, of which exactly one may run program code at a time, and which stop, block in the
+// kernel, are killed and are born whenever they like. The solution: each task is a fiber; the loop maps every wait
+// status to its task, hands the baton to one ready task after another as the policy says, and takes it away from a task
+// that sleeps in the kernel while another is ready. Rejected: one state machine over all tasks, in which "what was this
+// task doing" is spread over flags.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "format/event.h"
+#include "sched/fiber.h"
+#include "sched/policy.h"
+#include "tracee/stop.h"
+#include "tracee/task_handle.h"
+
+namespace tmrec::sched {
+
+class Loop;
+
+// Thrown by LoopTask's waiting functions inside the task's fiber when the task is at its end (PTRACE_EVENT_EXIT or gone).
+struct TaskEnding {};
+
+// Thrown into a fiber, or out of Loop::run, when the recording is to end while its tasks still live.
+struct EndRecording {
+  std::string reason;
+};
+
+class LoopTask {
+ public:
+  pid_t tid() const { return tid_; }
+
+  // The following are called from the task's own fiber, which holds the baton; each resumes the task and returns at its
+  // next stop, with the baton held again. They throw TaskEnding.
+  tracee::Stop run(tracee::Resume how, int signal = 0);
+  // Into a system call that stands at its entry stop. `on_give_way` is called (outside the fiber) if the baton is taken
+  // while the call waits; `surely_blocks` gives it away at once.
+  tracee::Stop run_call(std::function<void()> on_give_way, bool surely_blocks = false);
+  // Stays in a job control stop until something happens; the baton goes to others.
+  tracee::Stop park();
+  // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.
+  void yield(SwitchEvent::Reason reason);
+  // Waits, keeping the baton, for the task to be gone after PTRACE_EVENT_EXIT was resumed.
+  void await_end();
+  // After TaskDied: waits for the stop at exit or the end. True: the task stands in PTRACE_EVENT_EXIT.
+  bool await_exit_stop();
+
+  tracee::Stopped& stopped();
+  // The stop reported last.
+  const tracee::Stop& last_stop() const { return stop_; }
+
+ private:
+  friend class Loop;
+  LoopTask(Loop& loop, pid_t tid, std::function<void(LoopTask&)> body)
+      : loop_(loop), tid_(tid), fiber_([this, b = std::move(body)] { b(*this); }) {}
+
+  tracee::Stop wait_for_stop();
+
+  enum class State { Runs, InCall, Ready, Parked };
+
+  Loop& loop_;
+  pid_t tid_;
+  Fiber fiber_;
+  State state_ = State::Ready;
+  bool stop_pending_ = false;   // stop_ has not been seen by the fiber yet
+  bool urgent_ = false;         // at its end: others may be waiting for it inside the kernel
+  bool surely_blocks_ = false;
+  tracee::Stop stop_;
+  std::optional<tracee::Stopped> stopped_;
+  std::optional<tracee::Running> running_;
+  std::function<void()> on_give_way_;
+};
+
+class Loop {
+ public:
+  struct Callbacks {
+    // The baton goes from `from` (0: nobody) to `to`, for `reason`.
+    std::function<void(pid_t from, pid_t to, SwitchEvent::Reason reason)> on_switch;
+    // Called at least every 100 ms and between stops; throw EndRecording to end.
+    std::function<void()> on_tick;
+  };
+
+  Loop(Policy policy, Callbacks callbacks);
+  ~Loop();
+
+  // A task that is stopped, or will stop by itself first thing; `body` is its life.
+  LoopTask& add(pid_t tid, tracee::Stopped first, std::function<void(LoopTask&)> body);
+
+  // Waits for the first stop of a task the kernel attached for us (PTRACE_O_TRACECLONE and the like); nullopt when it
+  // died before.
+  std::optional<tracee::Stopped> await_newborn(pid_t tid);
+
+  // Until no task is left. Throws EndRecording and whatever a fiber throws.
+  void run();
+
+  // Stops every task, calls `release` for each in a stop in which its registers and memory can be changed, and
+  // detaches it. Fibers are abandoned.
+  void release_all(const std::function<void(tracee::Stopped&)>& release);
+
+  // How long a task may compute while another one is ready; then run() throws EndRecording.
+  std::chrono::milliseconds starvation_limit{1000};
+
+ private:
+  friend class LoopTask;
+
+  bool wait_one(bool block);
+  void dispatch(pid_t tid, int status);
+  void take_over_leader(pid_t leader, int status);
+  void make_ready(LoopTask& task);
+  LoopTask* next_ready();
+  void drive(LoopTask& task);
+  void wait_for_holder();
+  void give_way(LoopTask& task, SwitchEvent::Reason reason);
+  void check_starvation();
+  LoopTask* find(pid_t tid);
+
+  Policy policy_;
+  Callbacks callbacks_;
+  std::unordered_map<pid_t, std::unique_ptr<LoopTask>> tasks_;
+  std::unordered_map<pid_t, int> newborns_;  // stops of tasks not added yet: wait status
+  std::deque<LoopTask*> ready_;
+  LoopTask* holder_ = nullptr;
+  pid_t last_holder_ = 0;
+  SwitchEvent::Reason handed_over_for_ = SwitchEvent::Reason::Exit;
+  std::optional<std::chrono::steady_clock::time_point> others_wait_since_;
+  bool all_gone_ = false;
+};
+
+}  // namespace tmrec::sched

@@ -1,0 +1,43 @@
+// What /proc says about a task (proc(5)).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "format/result.h"
+#include "format/types.h"
+
+namespace tmrec::tracee {
+
+// The state letter of /proc/TID/stat ('R', 'S', 'D', 't', 'Z', …); nullopt when the task is gone.
+std::optional<char> task_state(pid_t tid);
+
+// Signal dispositions of /proc/TID/status: bit N-1 is signal N.
+struct SignalMasks {
+  std::uint64_t blocked = 0, ignored = 0, caught = 0;
+  bool is_blocked(int signal) const { return (blocked >> (signal - 1)) & 1; }
+  bool is_ignored(int signal) const { return (ignored >> (signal - 1)) & 1; }
+  bool is_caught(int signal) const { return (caught >> (signal - 1)) & 1; }
+};
+std::optional<SignalMasks> signal_masks(pid_t tid);
+
+std::optional<pid_t> thread_group_of(pid_t tid);
+
+// A line of /proc/PID/maps.
+struct MapsLine {
+  RemoteAddr start, end;
+  int prot = 0;         // PROT_*
+  bool shared = false;
+  std::uint64_t offset = 0;
+  std::uint64_t device = 0;  // as makedev(3)
+  std::uint64_t inode = 0;
+  std::string name;     // path (with " (deleted)"), "[stack]", or empty
+};
+Result<std::vector<MapsLine>> read_maps(pid_t pid);
+
+Result<std::string> read_file(const std::string& path);
+
+}  // namespace tmrec::tracee

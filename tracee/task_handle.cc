@@ -1,0 +1,96 @@
+#include "tracee/task_handle.h"
+
+#include <cerrno>
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#include "tracee/broken.h"
+
+namespace tmrec::tracee {
+
+namespace {
+
+// PTRACE_SYSEMU is not in every libc header's enum (arch/x86/include/uapi/asm/ptrace-abi.h).
+constexpr int kPtraceSysemu = 31;
+constexpr std::size_t kMaxXstate = 16384;  // Intel SDM 1-13: AMX tile data ends below 11 KiB
+
+long checked(long result, pid_t tid, const char* what) {
+  if (result >= 0) return result;
+  if (errno == ESRCH) throw TaskDied{tid};
+  throw_broken(what, errno);
+}
+
+int request_of(Resume how) {
+  switch (how) {
+    case Resume::Continue: return PTRACE_CONT;
+    case Resume::ToSyscall: return PTRACE_SYSCALL;
+    case Resume::EmulateCalls: return kPtraceSysemu;
+    case Resume::Step: return PTRACE_SINGLESTEP;
+    case Resume::Listen: return PTRACE_LISTEN;
+  }
+  return PTRACE_CONT;
+}
+
+long ptrace_raw(int request, pid_t tid, std::uintptr_t addr, std::uintptr_t data) {
+  return ptrace(static_cast<__ptrace_request>(request), tid, addr, data);
+}
+
+std::uintptr_t as_word(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+
+}  // namespace
+
+Regs Stopped::regs() const {
+  Regs regs;
+  checked(ptrace_raw(PTRACE_GETREGS, tid_, 0, as_word(&regs)), tid_, "PTRACE_GETREGS");
+  return regs;
+}
+
+void Stopped::set_regs(const Regs& regs) {
+  checked(ptrace_raw(PTRACE_SETREGS, tid_, 0, as_word(&regs)), tid_, "PTRACE_SETREGS");
+}
+
+Bytes Stopped::xstate() const {
+  Bytes state(kMaxXstate);
+  iovec part{state.data(), state.size()};
+  checked(ptrace_raw(PTRACE_GETREGSET, tid_, NT_X86_XSTATE, as_word(&part)), tid_, "PTRACE_GETREGSET");
+  state.resize(part.iov_len);
+  return state;
+}
+
+void Stopped::set_xstate(std::span<const std::uint8_t> state) {
+  iovec part{const_cast<std::uint8_t*>(state.data()), state.size()};
+  checked(ptrace_raw(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, as_word(&part)), tid_, "PTRACE_SETREGSET");
+}
+
+siginfo_t Stopped::siginfo() const {
+  siginfo_t info{};
+  checked(ptrace_raw(PTRACE_GETSIGINFO, tid_, 0, as_word(&info)), tid_, "PTRACE_GETSIGINFO");
+  return info;
+}
+
+void Stopped::set_siginfo(const siginfo_t& info) {
+  checked(ptrace_raw(PTRACE_SETSIGINFO, tid_, 0, as_word(&info)), tid_, "PTRACE_SETSIGINFO");
+}
+
+std::uint64_t Stopped::event_message() const {
+  unsigned long message = 0;
+  checked(ptrace_raw(PTRACE_GETEVENTMSG, tid_, 0, as_word(&message)), tid_, "PTRACE_GETEVENTMSG");
+  return message;
+}
+
+Running Stopped::resume(Resume how, int signal) && {
+  pid_t tid = std::exchange(tid_, 0);
+  if (ptrace_raw(request_of(how), tid, 0, static_cast<std::uintptr_t>(signal)) < 0 && errno != ESRCH) {
+    throw_broken("resuming a task", errno);
+  }
+  return Running(tid);
+}
+
+void Stopped::detach(int signal) && {
+  ptrace_raw(PTRACE_DETACH, std::exchange(tid_, 0), 0, static_cast<std::uintptr_t>(signal));
+}
+
+void Running::interrupt() const { ptrace_raw(PTRACE_INTERRUPT, tid_, 0, 0); }
+
+}  // namespace tmrec::tracee

@@ -1,0 +1,87 @@
+// The ptrace boundary. A traced task is either Stopped (its registers can be read) or Running; each turns into the
+// other by being consumed, so using ptrace on a running task does not compile.
+//
+// A traced task can die at any moment (SIGKILL), also while it is stopped: every operation on Stopped may find it gone.
+// That is an expected outcome which ends whatever the task's fiber was doing, so it is the one thing thrown as an
+// exception (TaskDied) and caught in one place, the top of the fiber, instead of being threaded through every return.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <span>
+#include <sys/types.h>
+#include <utility>
+
+#include "format/event.h"
+#include "format/regs.h"
+#include "tracee/stop.h"
+
+namespace tmrec::tracee {
+
+struct TaskDied {
+  pid_t tid;
+};
+
+enum class Resume {
+  Continue,      // until a signal or an event
+  ToSyscall,     // until the next system call entry or exit
+  EmulateCalls,  // until the next system call, which is not performed (PTRACE_SYSEMU)
+  Step,          // one instruction; with a signal: until the handler's first instruction
+  Listen,        // stay in the group stop until something happens (PTRACE_LISTEN)
+};
+
+class Running;
+
+class Stopped {
+ public:
+  Stopped(Stopped&& other) noexcept : tid_(std::exchange(other.tid_, 0)) {}
+  Stopped& operator=(Stopped&& other) noexcept {
+    tid_ = std::exchange(other.tid_, 0);
+    return *this;
+  }
+
+  pid_t tid() const { return tid_; }
+
+  Regs regs() const;
+  void set_regs(const Regs& regs);
+
+  // XSAVE area in the kernel's standard format (NT_X86_XSTATE).
+  Bytes xstate() const;
+  void set_xstate(std::span<const std::uint8_t> state);
+
+  siginfo_t siginfo() const;
+  void set_siginfo(const siginfo_t& info);
+
+  std::uint64_t event_message() const;
+
+  // A task that died meanwhile counts as running: its end arrives through waitpid.
+  Running resume(Resume how, int signal = 0) &&;
+  void detach(int signal = 0) &&;
+
+ private:
+  friend class Running;
+  explicit Stopped(pid_t tid) : tid_(tid) {}
+  pid_t tid_;
+};
+
+class Running {
+ public:
+  // A task that waitpid has not reported yet.
+  explicit Running(pid_t tid) : tid_(tid) {}
+  Running(Running&& other) noexcept : tid_(std::exchange(other.tid_, 0)) {}
+  Running& operator=(Running&& other) noexcept {
+    tid_ = std::exchange(other.tid_, 0);
+    return *this;
+  }
+
+  pid_t tid() const { return tid_; }
+  // Call when waitpid reported a stop of this task.
+  Stopped stopped() && { return Stopped(std::exchange(tid_, 0)); }
+  // Asks for an EventStop soon (PTRACE_INTERRUPT).
+  void interrupt() const;
+
+ private:
+  pid_t tid_;
+};
+
+}  // namespace tmrec::tracee

@@ -1,0 +1,100 @@
+#include "tracee/vdso.h"
+
+#include <array>
+#include <cstring>
+#include <elf.h>
+#include <string_view>
+#include <sys/syscall.h>
+
+namespace tmrec::tracee {
+
+namespace {
+
+struct Entry {
+  std::string_view name;
+  std::int32_t syscall;  // -1: the entry answers ENOSYS, and its callers use the system call
+};
+
+// Symbols of arch/x86/entry/vdso/vdso.lds.S; each also exists without the "__vdso_" prefix.
+constexpr std::array<Entry, 7> kEntries{{
+    {"clock_gettime", SYS_clock_gettime},
+    {"gettimeofday", SYS_gettimeofday},
+    {"clock_getres", SYS_clock_getres},
+    {"time", SYS_time},
+    {"getcpu", SYS_getcpu},
+    {"getrandom", -1},
+    {"sgx_enter_enclave", -1},
+}};
+
+constexpr std::uint64_t kGadgetOffset = 16;   // behind the 8 bytes of the replaced entry
+constexpr std::uint64_t kGadgetRoom = 32;
+
+Bytes replacement(std::int32_t number) {
+  if (number < 0) return {0x48, 0xc7, 0xc0, 0xda, 0xff, 0xff, 0xff, 0xc3};  // mov $-ENOSYS,%rax; ret
+  Bytes code{0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3};                           // mov $nr,%eax; syscall; ret
+  std::memcpy(&code[1], &number, sizeof number);
+  return code;
+}
+
+// The table of dynamic symbols, with its strings, inside `image`; nullopt when the image is not what we know.
+struct Symbols {
+  std::uint64_t at, count, strings, strings_size;
+};
+std::optional<Symbols> find_symbols(const Bytes& image) {
+  Elf64_Ehdr header;
+  if (image.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, image.data(), sizeof header);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_shentsize != sizeof(Elf64_Shdr)) return std::nullopt;
+  auto section = [&](std::uint64_t index) -> std::optional<Elf64_Shdr> {
+    std::uint64_t at = header.e_shoff + index * sizeof(Elf64_Shdr);
+    if (index >= header.e_shnum || at > image.size() || image.size() - at < sizeof(Elf64_Shdr)) return std::nullopt;
+    Elf64_Shdr found;
+    std::memcpy(&found, image.data() + at, sizeof found);
+    if (found.sh_offset > image.size() || found.sh_size > image.size() - found.sh_offset) return std::nullopt;
+    return found;
+  };
+  for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
+    auto table = section(i);
+    if (!table || table->sh_type != SHT_DYNSYM) continue;
+    auto strings = section(table->sh_link);
+    if (!strings) return std::nullopt;
+    return Symbols{table->sh_offset, table->sh_size / sizeof(Elf64_Sym), strings->sh_offset, strings->sh_size};
+  }
+  return std::nullopt;
+}
+
+const Entry* entry_named(std::string_view symbol) {
+  constexpr std::string_view kPrefix = "__vdso_";
+  if (symbol.starts_with(kPrefix)) symbol.remove_prefix(kPrefix.size());
+  for (const Entry& entry : kEntries) {
+    if (entry.name == symbol) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+  Bytes image = memory.read_some(start, size);
+  auto symbols = find_symbols(image);
+  if (!symbols) return std::nullopt;
+  std::optional<PatchedVdso> patched;
+  for (std::uint64_t i = 0; i < symbols->count; ++i) {
+    Elf64_Sym symbol;
+    std::memcpy(&symbol, image.data() + symbols->at + i * sizeof symbol, sizeof symbol);
+    if (symbol.st_name >= symbols->strings_size || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
+    const char* name = reinterpret_cast<const char*>(image.data() + symbols->strings + symbol.st_name);
+    const Entry* entry = entry_named({name, strnlen(name, symbols->strings_size - symbol.st_name)});
+    if (entry == nullptr || symbol.st_value >= image.size() || symbol.st_size < 8) continue;
+    RemoteAddr at = start + symbol.st_value;
+    Bytes code = replacement(entry->syscall);
+    if (!memory.write(at.value, code.data(), code.size())) return std::nullopt;
+    if (!patched && symbol.st_size >= kGadgetRoom) {
+      constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};  // syscall; int3
+      if (memory.write(at.value + kGadgetOffset, kGadget, sizeof kGadget)) patched = PatchedVdso{at + kGadgetOffset};
+    }
+  }
+  return patched;
+}
+
+}  // namespace tmrec::tracee

@@ -1,0 +1,23 @@
+// The vdso reads the clock and the CPU number without a system call, so its results would go unrecorded; and once
+// PR_SET_TSC makes rdtsc fault, it faults too. Each of its entries is therefore overwritten, in the tracee's private
+// copy, with the real system call it stands for. Rejected: hiding AT_SYSINFO_EHDR, which a program that was handed the
+// vdso's address by other means (a checkpointed process, a Go runtime) doesn't see; it remains the fall-back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "format/result.h"
+#include "tracee/remote_memory.h"
+
+namespace tmrec::tracee {
+
+struct PatchedVdso {
+  // Address of the instructions `syscall; int3` in the tracee, for remote calls.
+  RemoteAddr call_gadget;
+};
+
+// `start`, `size`: the [vdso] mapping. nullopt: an image of unknown form, left as it was.
+std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
+
+}  // namespace tmrec::tracee
