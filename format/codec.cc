@@ -11,51 +11,79 @@
 namespace tmrec::wire {
 
 template <class A, class Tag, class Rep>
-void serialize(A& ar, Strong<Tag, Rep>& v) { ar(v.value); }
+void serialize(A& ar, Strong<Tag, Rep>& v) {
+  ar(v.value);
+}
 template <class A>
-void serialize(A& ar, RemoteAddr& v) { ar(v.value); }
+void serialize(A& ar, RemoteAddr& v) {
+  ar(v.value);
+}
 template <class A>
-void serialize(A& ar, Regs& v) { ar.raw(&v, sizeof v); }
+void serialize(A& ar, Regs& v) {
+  ar.raw(&v, sizeof v);
+}
 template <class A>
-void serialize(A& ar, BlobId& v) { ar(v.hex); }
+void serialize(A& ar, BlobId& v) {
+  ar(v.hex);
+}
 template <class A>
-void serialize(A& ar, Extent& v) { ar(v.addr, v.bytes, v.input); }
+void serialize(A& ar, Extent& v) {
+  ar(v.addr, v.bytes, v.input);
+}
 template <class A>
 void serialize(A& ar, MapSource& v) {
   ar(Enumerator{v.kind, MapSource::Kind::File}, v.backing, v.blob, v.offset, v.size, v.path);
 }
 template <class A>
-void serialize(A& ar, FileChange& v) { ar(v.backing, v.offset, v.bytes, v.new_size); }
-template <class A>
-void serialize(A& ar, SwitchEvent& v) { ar(Enumerator{v.reason, SwitchEvent::Reason::Stopped}, v.to); }
-template <class A>
-void serialize(A& ar, SignalEvent& v) {
-  ar(Enumerator{v.action, SignalEvent::Action::Stop}, v.signo, v.siginfo, v.synchronous, v.at_syscall, v.before, v.after,
-     v.frame, v.xstate);
+void serialize(A& ar, FileChange& v) {
+  ar(v.backing, v.offset, v.bytes, v.new_size);
 }
 template <class A>
-void serialize(A& ar, CloneEvent& v) { ar(v.child, v.child_process, v.flags, v.child_regs, v.child_memory); }
+void serialize(A& ar, SwitchEvent& v) {
+  ar(Enumerator{v.reason, SwitchEvent::Reason::Stopped}, v.to);
+}
 template <class A>
-void serialize(A& ar, ExecEvent& v) { ar(v.snapshot, v.program, v.arguments, v.former); }
+void serialize(A& ar, SignalEvent& v) {
+  ar(Enumerator{v.action, SignalEvent::Action::Stop}, v.signo, v.siginfo, v.synchronous, v.at_syscall, v.before,
+     v.after, v.frame, v.xstate);
+}
 template <class A>
-void serialize(A& ar, ExitEvent& v) { ar(v.status, v.process_ended, v.memory); }
+void serialize(A& ar, CloneEvent& v) {
+  ar(v.child, v.child_process, v.flags, v.child_regs, v.child_memory);
+}
+template <class A>
+void serialize(A& ar, ExecEvent& v) {
+  ar(v.snapshot, v.program, v.arguments, v.former);
+}
+template <class A>
+void serialize(A& ar, ExitEvent& v) {
+  ar(v.status, v.process_ended, v.memory);
+}
 template <class A>
 void serialize(A& ar, InstructionEvent& v) {
   ar(Enumerator{v.kind, InstructionEvent::Kind::Cpuid}, v.before, v.after);
 }
 template <class A>
-void serialize(A& ar, CheckEvent::Range& v) { ar(v.start, v.end, v.hash); }
+void serialize(A& ar, CheckEvent::Range& v) {
+  ar(v.start, v.end, v.hash);
+}
 template <class A>
-void serialize(A& ar, CheckEvent& v) { ar(v.regs, v.ranges); }
+void serialize(A& ar, CheckEvent& v) {
+  ar(v.regs, v.ranges);
+}
 template <class A>
-void serialize(A& ar, EndEvent& v) { ar(v.reason); }
+void serialize(A& ar, EndEvent& v) {
+  ar(v.reason);
+}
 template <class A>
-void serialize(A& ar, Mapping& v) { ar(v.start, v.end, v.prot, v.shared, v.grows_down, v.source, v.name); }
+void serialize(A& ar, Mapping& v) {
+  ar(v.start, v.end, v.prot, v.shared, v.grows_down, v.source, v.name);
+}
 // Without `pages`: those are the core file's segments.
 template <class A>
 void serialize(A& ar, Snapshot& v) {
-  ar(v.task, v.process, v.regs, v.xstate, v.mappings, v.auxv, v.executable, v.arguments, v.brk_start, v.brk, v.stack_limit,
-     v.personality);
+  ar(v.task, v.process, v.regs, v.xstate, v.mappings, v.auxv, v.executable, v.arguments, v.brk_start, v.brk,
+     v.stack_limit, v.personality);
 }
 
 // The part of a SyscallEvent that few calls have.
@@ -112,7 +140,8 @@ bool encode_syscall(const Event& event, const SyscallEvent& call, Bytes& out) {
   out.resize(start + size);
   RecordWriter writer(out.data() + start, size);
   bool fits = writer.begin(head_of(event), record);
-  for (const Extent& e : call.extents) fits = fits && writer.extent(e.addr.value, e.bytes.data(), e.bytes.size(), e.input);
+  for (const Extent& e : call.extents)
+    fits = fits && writer.extent(e.addr.value, e.bytes.data(), e.bytes.size(), e.input);
   if (!attachment.empty()) fits = fits && writer.attachment(attachment.data(), attachment.size());
   if (fits && writer.finish() == size) return true;
   out.resize(start);
@@ -151,7 +180,8 @@ SyscallEvent decode_syscall(Cursor& in) {
   const auto record = in.get<SyscallRecord>();
   expect(record.phase <= static_cast<std::uint8_t>(SyscallEvent::Phase::Exit), "unknown phase of a system call");
   expect(record.stream <= static_cast<std::uint8_t>(Stream::Stderr), "unknown output stream");
-  expect((record.flags & ~SyscallRecord::kNoted) == 0 && record.reserved == 0 && record.reserved2 == 0, "unknown flags");
+  expect((record.flags & ~SyscallRecord::kNoted) == 0 && record.reserved == 0 && record.reserved2 == 0,
+         "unknown flags");
   expect(record.extents <= in.left() / sizeof(ExtentHead), "more memory extents than fit");
 
   SyscallEvent call;

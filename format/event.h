@@ -39,7 +39,7 @@ using BackingId = Strong<struct BackingTag, std::uint32_t>;
 struct MapSource {
   enum class Kind : std::uint8_t { Anonymous, SharedAnonymous, File } kind = Kind::Anonymous;
   BackingId backing;         // File: which object
-  BlobId blob;               // File: its content when it was mapped (all of the file)
+  BlobId blob;               // File: its content when it was mapped (all of the file); empty: as the log has made it
   std::uint64_t offset = 0;  // File: offset of the mapping in the object
   std::uint64_t size = 0;    // File: size of the object
   std::string path;          // File: as in /proc/PID/maps, for people and for gdb

@@ -52,7 +52,7 @@ std::int64_t read_at(int fd, std::uint64_t offset, std::span<std::uint8_t> into)
 Result<Bytes> read_whole(const fs::path& path, std::uint64_t limit, ErrorKind kind) {
   // O_NONBLOCK: a FIFO in the place of the file must not hang us.
   TMREC_TRY(Fd fd, open_file(path, O_RDONLY | O_NONBLOCK, kind));
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd.get(), &st) != 0) return fail_errno(path.string(), errno, kind);
   if (!S_ISREG(st.st_mode)) return fail(kind, path.string() + ": not a regular file");
   if (static_cast<std::uint64_t>(st.st_size) > limit)
@@ -87,7 +87,7 @@ Result<void> make_directories(const fs::path& path) {
     if (::mkdir(path.c_str(), 0700) == 0) return {};
   }
   const int err = errno;
-  struct stat st {};
+  struct stat st{};
   if (err == EEXIST && ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
   return fail_errno(path.string(), err);
 }

@@ -1,7 +1,7 @@
 // The log of a trace: an ordered stream of events in `log/000001`, `log/000002`, …
 //
-// A segment holds at most 64 MiB (one larger chunk may stand alone) and is a sequence of chunks: ChunkHeader, then one zstd
-// frame of event records (format/codec.h). Chunks are numbered through the whole log, so a missing one is noticed.
+// A segment holds at most 64 MiB (one larger chunk may stand alone) and is a sequence of chunks: ChunkHeader, then one
+// zstd frame of event records (format/codec.h). Chunks are numbered through the whole log, so a missing one is noticed.
 // Both the header and the compressed bytes are hashed.
 #pragma once
 
@@ -27,9 +27,9 @@ struct ChunkHeader {
 
   std::uint32_t magic = kMagic;
   std::uint32_t version = kLogVersion;
-  std::uint64_t sequence = 0;         // 1, 2, 3, … through all segments
-  std::uint64_t first_event = 0;      // number of the first event in it
-  std::uint32_t events = 0;           // how many; at least 1
+  std::uint64_t sequence = 0;     // 1, 2, 3, … through all segments
+  std::uint64_t first_event = 0;  // number of the first event in it
+  std::uint32_t events = 0;       // how many; at least 1
   std::uint32_t reserved = 0;
   std::uint64_t raw_size = 0;         // bytes of the records
   std::uint64_t compressed_size = 0;  // bytes that follow this header
@@ -45,9 +45,9 @@ std::filesystem::path log_segment_path(const std::filesystem::path& trace_dir, s
 // called from any.
 class LogWriter {
  public:
-  // Creates `<trace_dir>/log`, which must not exist; `trace_dir` must. The writing thread runs on the CPUs of `affinity`
-  // (default: those the calling thread may use now), so create the log before pinning to the tracee's CPU. It blocks all
-  // signals.
+  // Creates `<trace_dir>/log`, which must not exist; `trace_dir` must. The writing thread runs on the CPUs of
+  // `affinity` (default: those the calling thread may use now), so create the log before pinning to the tracee's CPU.
+  // It blocks all signals.
   static Result<std::unique_ptr<LogWriter>> create(const std::filesystem::path& trace_dir,
                                                    std::optional<cpu_set_t> affinity = {});
   // Writes what was appended; without the fsync and the error report of finish().
@@ -55,10 +55,10 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Gives the event the next number (1, 2, 3, …) and returns it. What is appended reaches the file within about 200 ms, also
-  // when nothing more is appended. Waits while 16 MiB are queued for a slow disk, at most 2 s (longer only for single events
-  // of many megabytes), then the log has failed.
-  // Once it has failed the event is dropped, cheaply, and 0 is returned. Never throws.
+  // Gives the event the next number (1, 2, 3, …) and returns it. What is appended reaches the file within about 200 ms,
+  // also when nothing more is appended. Waits while 16 MiB are queued for a slow disk, at most 2 s (longer only for
+  // single events of many megabytes), then the log has failed. Once it has failed the event is dropped, cheaply, and 0
+  // is returned. Never throws.
   EventNo append(Event event) noexcept;
 
   // Number of the last event appended; 0: none.
@@ -78,8 +78,8 @@ class LogWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads a log from its beginning. Holds one chunk in memory. The log is hostile input; errors are BadTrace and name file,
-// offset and event.
+// Reads a log from its beginning. Holds one chunk in memory. The log is hostile input; errors are BadTrace and name
+// file, offset and event.
 class LogReader {
  public:
   static Result<LogReader> open(const std::filesystem::path& trace_dir);

@@ -1,8 +1,8 @@
 // Reading the log of a trace that may have been cut by a kill, damaged by a disk, or forged.
 //
 // The writer appends, so a kill leaves the last segment with a cut chunk at its end, and a power failure possibly with
-// zeros there. Only that counts as a torn tail; anything else that does not fit is an error. The header has a hash of its
-// own: otherwise one flipped bit in a chunk's size would look like a cut.
+// zeros there. Only that counts as a torn tail; anything else that does not fit is an error. The header has a hash of
+// its own: otherwise one flipped bit in a chunk's size would look like a cut.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <zstd.h>
@@ -23,7 +23,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // A zstd block decodes to at most 128 KiB and takes at least 4 bytes (RFC 8878, 3.1.1.2).
-constexpr std::uint64_t max_content(std::uint64_t compressed) { return (compressed / 4 + 1) * (std::uint64_t{128} << 10); }
+constexpr std::uint64_t max_content(std::uint64_t compressed) {
+  return (compressed / 4 + 1) * (std::uint64_t{128} << 10);
+}
 
 // Highest segment number in the directory; all below it must exist.
 Result<std::uint64_t> count_segments(const fs::path& trace_dir) {
@@ -34,7 +36,8 @@ Result<std::uint64_t> count_segments(const fs::path& trace_dir) {
     const std::string name = it->path().filename().string();
     std::uint64_t number = 0;
     const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error != std::errc() || rest != name.data() + name.size() || log_segment_path(trace_dir, number).filename() != name)
+    if (error != std::errc() || rest != name.data() + name.size() ||
+        log_segment_path(trace_dir, number).filename() != name)
       return fail(ErrorKind::BadTrace, it->path().string() + ": not a segment of a log");
     highest = std::max(highest, number);
     ++found;
@@ -54,7 +57,8 @@ Result<LogReader> LogReader::open(const fs::path& trace_dir) {
 }
 
 std::string LogReader::where() const {
-  return fmt::format("{}: offset {}, after event {}", log_segment_path(trace_, segment_).string(), offset_, last_.value);
+  return fmt::format("{}: offset {}, after event {}", log_segment_path(trace_, segment_).string(), offset_,
+                     last_.value);
 }
 
 // False: there is none.
@@ -64,7 +68,7 @@ Result<bool> LogReader::open_segment() {
   offset_ = 0;
   const fs::path path = log_segment_path(trace_, segment_);
   TMREC_TRY(file_, open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, ErrorKind::BadTrace));
-  struct stat st {};
+  struct stat st{};
   if (::fstat(file_.get(), &st) != 0) return fail_errno(path.string(), errno, ErrorKind::BadTrace);
   if (!S_ISREG(st.st_mode)) return fail(ErrorKind::BadTrace, path.string() + ": not a regular file");
   file_size_ = static_cast<std::uint64_t>(st.st_size);
@@ -77,18 +81,24 @@ bool LogReader::is_unwritten_tail() const {
   const std::uint64_t from = std::max(offset_, page_down(file_size_ - 1));
   Bytes tail(file_size_ - from);
   const auto n = read_at(file_.get(), from, tail);
-  return n == static_cast<std::int64_t>(tail.size()) && std::ranges::all_of(tail, [](std::uint8_t b) { return b == 0; });
+  return n == static_cast<std::int64_t>(tail.size()) &&
+         std::ranges::all_of(tail, [](std::uint8_t b) { return b == 0; });
 }
 
 Result<void> LogReader::check_header(const ChunkHeader& header, std::uint64_t available) const {
-  const auto bad = [&](std::string_view what) { return fail(ErrorKind::BadTrace, fmt::format("{}: {}", where(), what)); };
+  const auto bad = [&](std::string_view what) {
+    return fail(ErrorKind::BadTrace, fmt::format("{}: {}", where(), what));
+  };
   if (header.magic != ChunkHeader::kMagic) return bad("not a chunk of a log");
   if (header.version > kLogVersion)
     return bad(fmt::format("a log of the newer version {}; this tmrec reads up to {}", header.version, kLogVersion));
-  if (header.header_hash != XXH3_64bits(&header, offsetof(ChunkHeader, header_hash))) return bad("a chunk's header is damaged");
+  if (header.header_hash != XXH3_64bits(&header, offsetof(ChunkHeader, header_hash)))
+    return bad("a chunk's header is damaged");
   if (header.version != kLogVersion) return bad("a log of an unknown version");
-  if (header.sequence != sequence_ + 1) return bad(fmt::format("chunk {} where {} belongs", header.sequence, sequence_ + 1));
-  if (header.first_event != last_.value + 1) return bad(fmt::format("a chunk begins with event {}", header.first_event));
+  if (header.sequence != sequence_ + 1)
+    return bad(fmt::format("chunk {} where {} belongs", header.sequence, sequence_ + 1));
+  if (header.first_event != last_.value + 1)
+    return bad(fmt::format("a chunk begins with event {}", header.first_event));
   if (header.events == 0 || header.raw_size == 0 || header.reserved != 0) return bad("a chunk's header makes no sense");
   // A chunk ends with the record that fills it, so it is at most one record and the usual size.
   if (header.raw_size > kMaxRecord + (std::size_t{1} << 20) || header.raw_size > max_content(header.compressed_size))
@@ -99,7 +109,9 @@ Result<void> LogReader::check_header(const ChunkHeader& header, std::uint64_t av
 
 // Reads the payload at offset_ + header, already known to be in the file.
 Result<void> LogReader::decompress(const ChunkHeader& header) {
-  const auto bad = [&](std::string_view what) { return fail(ErrorKind::BadTrace, fmt::format("{}: {}", where(), what)); };
+  const auto bad = [&](std::string_view what) {
+    return fail(ErrorKind::BadTrace, fmt::format("{}: {}", where(), what));
+  };
   try {
     const auto compressed = std::make_unique_for_overwrite<std::uint8_t[]>(header.compressed_size);
     const auto n = read_at(file_.get(), offset_ + sizeof header, {compressed.get(), header.compressed_size});
@@ -133,7 +145,8 @@ Result<bool> LogReader::load_chunk() {
     return false;
   };
   ChunkHeader header;
-  const auto n = read_at(file_.get(), offset_, {reinterpret_cast<std::uint8_t*>(&header), std::min(left, sizeof header)});
+  const auto n =
+      read_at(file_.get(), offset_, {reinterpret_cast<std::uint8_t*>(&header), std::min(left, sizeof header)});
   if (n < 0) return fail_errno(where(), errno, ErrorKind::BadTrace);
   if (static_cast<std::size_t>(n) < sizeof header) {
     if (last) return cut("the last chunk's header is cut off");
@@ -173,7 +186,8 @@ Result<std::optional<Event>> LogReader::decode_next() {
   auto event = decode(rest.first(*size));
   if (!event) return named(std::move(event).error());
   if (event->no.value != last_.value + 1)
-    return fail(ErrorKind::BadTrace, fmt::format("{}: event {} where {} belongs", where(), event->no.value, last_.value + 1));
+    return fail(ErrorKind::BadTrace,
+                fmt::format("{}: event {} where {} belongs", where(), event->no.value, last_.value + 1));
   cursor_ += *size;
   --events_left_;
   last_ = event->no;

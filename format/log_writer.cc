@@ -1,12 +1,12 @@
 // Writing the log beside the tracee, not in its way.
 //
-// Problem: an event must be safe soon after it happened (the supervisor may be killed at any moment), but whoever appends
-// holds up the recorded program, and compression and a slow disk take milliseconds.
-// Solution: append() encodes into an open chunk under a mutex that is almost never contended. A thread takes the chunk when
-// it is 1 MiB large or 200 ms old, compresses and writes it. Between them is a queue of bounded size.
-// Rejected: a lock-free ring (the supervisor would poll or signal just the same; an uncontended mutex costs 20 ns where the
-// event cost 10 us), io_uring (refused in many containers), O_DIRECT or fsync per chunk (they protect against a power
-// failure only, which finish() and the hashes deal with).
+// Problem: an event must be safe soon after it happened (the supervisor may be killed at any moment), but whoever
+// appends holds up the recorded program, and compression and a slow disk take milliseconds. Solution: append() encodes
+// into an open chunk under a mutex that is almost never contended. A thread takes the chunk when it is 1 MiB large or
+// 200 ms old, compresses and writes it. Between them is a queue of bounded size. Rejected: a lock-free ring (the
+// supervisor would poll or signal just the same; an uncontended mutex costs 20 ns where the event cost 10 us), io_uring
+// (refused in many containers), O_DIRECT or fsync per chunk (they protect against a power failure only, which finish()
+// and the hashes deal with).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -39,8 +39,8 @@ constexpr std::uint64_t kSegmentSize = std::uint64_t{64} << 20;
 constexpr std::size_t kQueueSize = std::size_t{16} << 20;
 constexpr auto kChunkAge = std::chrono::milliseconds(200);
 
-// How long append() waits for a queue of `bytes` to get shorter: 2 s, and what a disk of 64 MiB/s needs for it (one chunk can
-// hold a read of hundreds of megabytes).
+// How long append() waits for a queue of `bytes` to get shorter: 2 s, and what a disk of 64 MiB/s needs for it (one
+// chunk can hold a read of hundreds of megabytes).
 constexpr std::chrono::milliseconds patience(std::size_t bytes) {
   return std::chrono::seconds(2) + std::chrono::milliseconds(bytes / ((std::size_t{64} << 20) / 1000));
 }
@@ -172,8 +172,8 @@ struct LogWriter::Impl {
   Chunk open;
   Clock::time_point opened;  // when the open chunk got its first event
   std::deque<Chunk> queue;
-  std::size_t queued = 0;     // bytes in `queue` and in the thread's hands
-  std::vector<Bytes> spare;   // buffers to use again: a fresh page costs more than an event
+  std::size_t queued = 0;    // bytes in `queue` and in the thread's hands
+  std::vector<Bytes> spare;  // buffers to use again: a fresh page costs more than an event
   std::uint64_t next = 1;
   bool closing = false;
   Error failure;
@@ -235,7 +235,8 @@ EventNo LogWriter::Impl::append(Event& event) {
   if (closing) return {};
   if (queued > kQueueSize) {
     const bool shorter = room.wait_for(lock, patience(queued), [&] { return failed || queued <= kQueueSize; });
-    if (!shorter) fail_with({ErrorKind::System, "the log cannot be written as fast as the program runs: disk too slow"});
+    if (!shorter)
+      fail_with({ErrorKind::System, "the log cannot be written as fast as the program runs: disk too slow"});
   }
   if (failed) return {};
   event.no = EventNo(next);

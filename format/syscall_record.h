@@ -5,7 +5,8 @@
 // Solution: one fixed layout for the head of every record and for the whole of an ordinary system call, and a writer
 // over a caller's buffer that fails by flag. The parts that few calls have (mappings, file changes, extended state)
 // follow as an opaque attachment that only codec.cc understands.
-// Rejected: a self-describing encoding for all (an order of magnitude slower, and it needs a library inside the tracee).
+// Rejected: a self-describing encoding for all (an order of magnitude slower, and it needs a library inside the
+// tracee).
 //
 // Freestanding: the compiler may emit calls of memcpy, which every freestanding environment must provide (GCC manual,
 // "Standards": memcpy, memmove, memset, memcmp). All numbers are little-endian, as the machine's.
@@ -31,7 +32,7 @@ struct RecordHead {
   std::uint8_t reserved[3] = {};
   std::int32_t tid = 0;
   std::uint32_t reserved2 = 0;
-  std::uint64_t number = 0;   // of the event
+  std::uint64_t number = 0;  // of the event
   std::uint64_t ticks = 0;
   std::uint64_t time_ns = 0;  // since the start of the recording
 };
@@ -66,7 +67,8 @@ class RecordWriter {
  public:
   RecordWriter(std::uint8_t* buffer, std::size_t capacity) : begin_(buffer), capacity_(capacity) {}
 
-  // First, once. `head.size` and `head.kind`, `syscall.extents` and `syscall.attachment_size` are filled in by finish().
+  // First, once. `head.size` and `head.kind`, `syscall.extents` and `syscall.attachment_size` are filled in by
+  // finish().
   bool begin(const RecordHead& head, const SyscallRecord& syscall) {
     head_ = head;
     syscall_ = syscall;

@@ -1,10 +1,10 @@
 // cereal archives over memory, for codec.cc alone: packed little-endian numbers, sizes as 64 bits.
 //
-// Problem: cereal's own binary archives read from an istream and trust every size they find (a vector of 2^60 elements is
-// allocated before its first byte is missed), and its enumerations and bools take any bit pattern.
-// Solution: archives of our own, and our own functions for containers: sizes of byte strings are compared with what is
-// left of the input first, lists grow as their elements are really read, bools and enumerators are range-checked.
-// Rejected: limiting the total size of the input: a 1 KiB record could still ask for gigabytes.
+// Problem: cereal's own binary archives read from an istream and trust every size they find (a vector of 2^60 elements
+// is allocated before its first byte is missed), and its enumerations and bools take any bit pattern. Solution:
+// archives of our own, and our own functions for containers: sizes of byte strings are compared with what is left of
+// the input first, lists grow as their elements are really read, bools and enumerators are range-checked. Rejected:
+// limiting the total size of the input: a 1 KiB record could still ask for gigabytes.
 #pragma once
 
 #include <bit>
@@ -21,7 +21,8 @@
 
 namespace tmrec::wire {
 
-static_assert(std::endian::native == std::endian::little, "the trace is little-endian and written as it lies in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the trace is little-endian and written as it lies in memory");
 
 class Output : public cereal::OutputArchive<Output, cereal::AllowEmptyClassElision> {
  public:
@@ -64,9 +65,13 @@ template <class T>
 concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 
 template <Number T>
-void save(Output& ar, const T& v) { ar.raw(&v, sizeof v); }
+void save(Output& ar, const T& v) {
+  ar.raw(&v, sizeof v);
+}
 template <Number T>
-void load(Input& ar, T& v) { ar.raw(&v, sizeof v); }
+void load(Input& ar, T& v) {
+  ar.raw(&v, sizeof v);
+}
 
 template <std::same_as<bool> T>
 void save(Output& ar, const T& v) {
@@ -91,7 +96,9 @@ template <class E>
 Enumerator(E&, std::remove_const_t<E>) -> Enumerator<E>;
 
 template <class E>
-void save(Output& ar, const Enumerator<E>& e) { save(ar, static_cast<std::underlying_type_t<E>>(e.value)); }
+void save(Output& ar, const Enumerator<E>& e) {
+  save(ar, static_cast<std::underlying_type_t<E>>(e.value));
+}
 template <class E>
 void load(Input& ar, Enumerator<E>& e) {
   std::underlying_type_t<E> v{};
