@@ -1,0 +1,36 @@
+// Cancellation disabled, deferred, and asynchronous.
+#include "guest.h"
+
+static int reached;
+
+static void* disabled(void* unused) {
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  sleep_ms(30);
+  reached = 1;
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+  pthread_testcancel();
+  reached = 2;
+  return unused;
+}
+
+static void* asynchronous(void* unused) {
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+  for (;;) syscall(SYS_getppid);
+  return unused;
+}
+
+int main(void) {
+  void* (*bodies[])(void*) = {disabled, asynchronous};
+  for (int i = 0; i < 2; i++) {
+    pthread_t thread;
+    OK(pthread_create(&thread, NULL, bodies[i], NULL));
+    sleep_ms(10);
+    OK(pthread_cancel(thread));
+    void* value;
+    OK(pthread_join(thread, &value));
+    CHECK(value == PTHREAD_CANCELED);
+    printf("thread %d of %d cancelled\n", i, getpid());
+  }
+  CHECK(reached == 1);
+  return success();
+}
