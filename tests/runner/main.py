@@ -1,0 +1,232 @@
+"""The test runner behind tests/run: builds, then runs unit tests, fuzz drivers, guests and end-to-end tests."""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import pwd
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import guests
+import processes
+
+TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+E2E_SECONDS = 300
+SKIP_STATUS = 77
+
+# run(place) gives the failure's text, None when passed, or raises Skipped.
+Case = collections.namedtuple("Case", "name owner run")
+Owner = collections.namedtuple("Owner", "uid gid")
+
+
+class Skipped(Exception):
+    pass
+
+
+def build(directory, jobs):
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        subprocess.run(["meson", "setup", directory, TREE], check=True, stdout=sys.stderr)
+    done = subprocess.run(["ninja", "-C", directory, "-j", str(jobs)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.exit(done.stdout.decode(errors="replace") + "tests/run: the build failed")
+
+
+def command_faults(finished):
+    if finished.timed_out:
+        yield f"ran into the time-out after {finished.seconds:.0f} s"
+    if finished.survivors:
+        yield "left processes behind: " + "; ".join(finished.survivors)
+    if finished.status not in (0, SKIP_STATUS):
+        yield f"exit status {finished.status}"
+
+
+def run_command(argv, seconds, extra_environment=None):
+    def run(place):
+        place.environment.update(extra_environment or {})
+        finished = place.run(argv, seconds)
+        if text := guests.report("run", command_faults(finished), finished):
+            return text
+        if finished.status == SKIP_STATUS:
+            raise Skipped((finished.out + finished.err).decode(errors="replace").strip().rpartition("\n")[2])
+        return None
+
+    return run
+
+
+def meson_cases(build_directory):
+    """The unit tests and fuzz drivers that the build declares."""
+    with open(os.path.join(build_directory, "meson-info", "intro-tests.json"), encoding="utf-8") as f:
+        for entry in json.load(f):
+            suite = "fuzz" if any("fuzz" in s for s in entry["suite"]) or "fuzz" in entry["name"] else "unit"
+            yield Case(f"{suite}/{entry['name']}", None, run_command(entry["cmd"], max(60, entry["timeout"]), entry["env"]))
+
+
+def guest_cases(arguments, place_of_binaries, owner):
+    kind = "guest-user" if owner else "guest"
+    for guest in guests.find(os.path.join(TREE, "tests", "guests"), place_of_binaries.guests):
+        def run(place, guest=guest):
+            return guests.test(guest, place_of_binaries.guests, place_of_binaries.tmrec, place, arguments.native_only)
+
+        yield Case(f"{kind}/{guest.name}", owner, run)
+
+
+def e2e_cases(tmrec):
+    directory = os.path.join(TREE, "tests", "e2e")
+    for script in sorted(os.listdir(directory)):
+        if not script.endswith((".py", ".sh")) or script == "recording.py":
+            continue
+        argv = [sys.executable, "-B"] if script.endswith(".py") else ["bash"]
+        command = argv + [os.path.join(directory, script)]
+        yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
+
+
+Binaries = collections.namedtuple("Binaries", "guests tmrec")
+
+
+def reachable_binaries(build_directory, prefix, scratch):
+    """Where the user that prefix switches to can execute the programs: the build directory, or a copy."""
+    original = Binaries(os.path.join(build_directory, "tests", "guests"), os.path.join(build_directory, "cli", "tmrec"))
+    if subprocess.run(prefix + ["test", "-r", original.guests, "-a", "-x", original.guests]).returncode == 0:
+        return original
+    copy = Binaries(os.path.join(scratch, "guests"), os.path.join(scratch, "tmrec"))
+    shutil.copytree(original.guests, copy.guests, ignore=shutil.ignore_patterns("*.p", "meson*"))
+    if os.path.exists(original.tmrec):
+        shutil.copy2(original.tmrec, copy.tmrec)
+    os.chmod(scratch, 0o755)
+    return copy
+
+
+def ordinary_user(name):
+    if name:
+        entry = pwd.getpwnam(name)
+        return Owner(entry.pw_uid, entry.pw_gid)
+    return Owner(65534, 65534)
+
+
+def prefix_of(owner):
+    return ["setpriv", f"--reuid={owner.uid}", f"--regid={owner.gid}", "--clear-groups"] if owner else []
+
+
+def all_cases(arguments, scratch):
+    cases = []
+    if not arguments.native_only:
+        cases += meson_cases(arguments.build)
+        cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"))
+    cases += guest_cases(arguments, reachable_binaries(arguments.build, [], scratch), None)
+    if os.getuid() == 0:
+        owner = ordinary_user(arguments.user)
+        cases += guest_cases(arguments, reachable_binaries(arguments.build, prefix_of(owner), scratch), owner)
+    return [c for c in cases if not arguments.names or any(n in c.name for n in arguments.names)]
+
+
+def run_in_worker(case, scratch, keep):
+    """What the forked worker of one test does; gives the outcome and its text."""
+    processes.become_subreaper()
+    root = tempfile.mkdtemp(prefix="case-", dir=scratch)
+    os.chmod(root, 0o755)
+    place = guests.Place(root, prefix_of(case.owner))
+    place.make(case.owner)
+    try:
+        text = case.run(place)
+        outcome = "failed" if text else "passed"
+    except Skipped as skipped:
+        outcome, text = "skipped", str(skipped)
+    except Exception:
+        outcome, text = "failed", traceback.format_exc()
+    if not keep or outcome != "failed":
+        shutil.rmtree(root, ignore_errors=True)
+    return outcome, text
+
+
+def start_worker(case, scratch, keep):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        with os.fdopen(writer, "w") as f:
+            json.dump(run_in_worker(case, scratch, keep), f)
+            f.flush()
+            os._exit(0)
+    os.close(writer)
+    return pid, reader
+
+
+def finish_worker(pid, reader):
+    with os.fdopen(reader) as f:
+        answer = f.read()
+    os.waitpid(pid, 0)
+    return json.loads(answer) if answer else ("failed", "the test's worker died\n")
+
+
+def run_cases(cases, jobs, scratch, verbose, keep):
+    """Runs all cases, so many at once; gives the count of every outcome."""
+    waiting, running, counts = collections.deque(cases), {}, collections.Counter()
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            case = waiting.popleft()
+            pid, reader = start_worker(case, scratch, keep)
+            running[reader] = (pid, case, time.monotonic())
+        for reader in select.select(list(running), [], [])[0]:
+            pid, case, start = running.pop(reader)
+            outcome, text = finish_worker(pid, reader)
+            counts[outcome] += 1
+            if outcome == "failed":
+                print(f"FAILED {case.name}\n  repeat: tests/run {shlex.quote(case.name)}\n  {text.rstrip()}", flush=True)
+            elif outcome == "skipped":
+                print(f"skipped {case.name}: {text}", flush=True)
+            elif verbose:
+                print(f"passed {case.name} ({time.monotonic() - start:.1f} s)", flush=True)
+    return counts
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds tmrec and runs its tests.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only tests whose name contains one of these")
+    parser.add_argument("--list", action="store_true", help="print the names of the tests and stop")
+    parser.add_argument("--jobs", type=int, default=2, help="tests at once (default 2)")
+    parser.add_argument("--user", help="the ordinary user, when run as root (default: uid 65534)")
+    parser.add_argument("--native-only", action="store_true", help="run the guests without tmrec, and nothing else")
+    parser.add_argument("--build", default=os.path.join(TREE, "build"), help="build directory (default: build)")
+    parser.add_argument("--no-build", action="store_true", help="test what is built already")
+    parser.add_argument("--keep", action="store_true", help="keep the files of failed tests and say where they are")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name the passed tests too")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    arguments.build = os.path.abspath(arguments.build)
+    if not arguments.no_build:
+        build(arguments.build, arguments.jobs)
+    with contextlib.ExitStack() as stack:
+        scratch = tempfile.mkdtemp(prefix="tmrec-tests-")
+        os.chmod(scratch, 0o755)
+        if arguments.keep:
+            print(f"tests/run: files of failed tests are kept in {scratch}")
+        else:
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        cases = all_cases(arguments, scratch)
+        if arguments.list:
+            print("\n".join(case.name for case in cases))
+            return 0
+        counts = run_cases(cases, max(1, arguments.jobs), scratch, arguments.verbose, arguments.keep)
+        for source in guests.unbuilt(os.path.join(TREE, "tests", "guests"), os.path.join(arguments.build, "tests", "guests")):
+            print(f"FAILED guest/{source}: has a source that tests/guests/meson.build does not name")
+            counts["failed"] += 1
+        if not sum(counts.values()):
+            print("tests/run: no test has such a name")
+            counts["failed"] += 1
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
