@@ -1,0 +1,183 @@
+// tmrec dump: the log as text, one line per event.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <limits>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/trace_facts.h"
+#include "cli/trace_place.h"
+#include "format/log.h"
+#include "format/trace_dir.h"
+#include "syscalls/print.h"
+
+namespace tmrec::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct DumpOptions {
+  std::string trace;
+  std::uint64_t from = 1;
+  std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
+  std::int32_t tid = 0;  // 0: all
+  bool json = false;
+};
+
+std::string signal_name(std::int32_t signo) {
+  if (const char* name = ::sigabbrev_np(signo)) return fmt::format("SIG{}", name);
+  return fmt::format("signal {}", signo);
+}
+
+// The kind of an event, for --json, and its description.
+struct Described {
+  const char* kind;
+  std::string text;
+};
+
+Described describe_event(const SyscallEvent& event) { return {"syscall", syscalls::describe(event)}; }
+
+Described describe_event(const SwitchEvent& event) {
+  const auto why = [&] {
+    switch (event.reason) {
+      case SwitchEvent::Reason::Blocked:
+        return "blocked";
+      case SwitchEvent::Reason::Yield:
+        return "yielded";
+      case SwitchEvent::Reason::SliceEnd:
+        return "its time was up";
+      case SwitchEvent::Reason::Exit:
+        return "ended";
+      case SwitchEvent::Reason::Stopped:
+        return "stopped";
+    }
+    return "?";
+  };
+  return {"switch", fmt::format("--> {} ({})", event.to.value, why())};
+}
+
+Described describe_event(const SignalEvent& event) {
+  const auto what = [&]() -> std::string {
+    switch (event.action) {
+      case SignalEvent::Action::Handler:
+        return fmt::format("handler {:#x}", event.after.rip);
+      case SignalEvent::Action::Ignored:
+        return "ignored";
+      case SignalEvent::Action::Fatal:
+        return "fatal";
+      case SignalEvent::Action::Stop:
+        return "stops the process";
+    }
+    return "?";
+  };
+  return {"signal", fmt::format("{} at {:#x}{}: {}", signal_name(event.signo), event.before.rip,
+                                event.synchronous ? ", raised by the instruction there" : "", what())};
+}
+
+Described describe_event(const CloneEvent& event) {
+  const bool thread = event.child != event.child_process;
+  return {"clone",
+          fmt::format("new {} {} (flags {:#x})", thread ? "thread" : "process", event.child.value, event.flags)};
+}
+
+Described describe_event(const ExecEvent& event) {
+  std::string text = fmt::format("new program {}: {}", event.program, shown_command(event.arguments));
+  if (event.former.value != 0) text += fmt::format(" (by thread {})", event.former.value);
+  return {"exec", std::move(text)};
+}
+
+Described describe_event(const ExitEvent& event) {
+  std::string how;
+  if (WIFSIGNALED(event.status)) {
+    how = fmt::format("killed by {}{}", signal_name(WTERMSIG(event.status)),
+                      WCOREDUMP(event.status) ? " (core dumped)" : "");
+  } else {
+    how = fmt::format("status {}", WEXITSTATUS(event.status));
+  }
+  return {"exit", fmt::format("{} ends: {}", event.process_ended ? "process" : "thread", how)};
+}
+
+Described describe_event(const InstructionEvent& event) {
+  switch (event.kind) {
+    case InstructionEvent::Kind::Cpuid:
+      return {"instruction", fmt::format("cpuid leaf {:#x}, {:#x} at {:#x} = {:#x} {:#x} {:#x} {:#x}",
+                                         event.before.rax & 0xffffffff, event.before.rcx & 0xffffffff, event.before.rip,
+                                         event.after.rax, event.after.rbx, event.after.rcx, event.after.rdx)};
+    case InstructionEvent::Kind::Rdtsc:
+    case InstructionEvent::Kind::Rdtscp:
+      break;
+  }
+  return {"instruction",
+          fmt::format("{} at {:#x} = {:#x}", event.kind == InstructionEvent::Kind::Rdtsc ? "rdtsc" : "rdtscp",
+                      event.before.rip, event.after.rdx << 32 | (event.after.rax & 0xffffffff))};
+}
+
+Described describe_event(const CheckEvent& event) {
+  std::uint64_t bytes = 0;
+  for (const CheckEvent::Range& range : event.ranges) bytes += range.end - range.start;
+  return {"check", fmt::format("{} bytes of memory in {} ranges", bytes, event.ranges.size())};
+}
+
+Described describe_event(const EndEvent& event) {
+  return {"end", event.reason.empty() ? "the program ended" : "the recording ended: " + event.reason};
+}
+
+void print(const Event& event, bool json) {
+  const Described described = std::visit([](const auto& body) { return describe_event(body); }, event.body);
+  if (!json) {
+    fmt::print("{:>8} {:>6}.{:06} {:>7} {}\n", event.no.value, event.time_ns / 1'000'000'000,
+               event.time_ns / 1000 % 1'000'000, event.tid.value, described.text);
+    return;
+  }
+  JsonObject object;
+  object.add("event", event.no.value)
+      .add("time_ns", event.time_ns)
+      .add("tid", event.tid.value)
+      .add("kind", described.kind);
+  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) {
+    object.add("number", call->regs.orig_rax);
+    if (call->phase != SyscallEvent::Phase::Enter) object.add("result", call->ret);
+  }
+  fmt::print("{}\n", object.add("text", described.text).str());
+}
+
+Result<> dump(const DumpOptions& options) {
+  TMREC_TRY(const fs::path trace, find_trace(options.trace));
+  TMREC_CHECKED(TraceDir::open(trace));
+  TMREC_CHECKED(Manifest::load(trace));  // a newer version's log may only look readable
+  TMREC_TRY(LogReader reader, LogReader::open(trace));
+  for (;;) {
+    TMREC_TRY(const std::optional<Event> event, reader.next());
+    if (!event) break;
+    if (event->no.value > options.to) return {};
+    if (event->no.value < options.from || (options.tid != 0 && event->tid.value != options.tid)) continue;
+    print(*event, options.json);
+  }
+  if (reader.torn()) say(Level::Warning, reader.lost());
+  return {};
+}
+
+}  // namespace
+
+Action add_dump(CLI::App& app) {
+  auto options = std::make_shared<DumpOptions>();
+  app.add_option("TRACE", options->trace, "A name that `tmrec ls` shows, or a directory; the newest when left out");
+  app.add_option("--from", options->from, "First event (the first of all is 1)")->type_name("N");
+  app.add_option("--to", options->to, "Last event")->type_name("N");
+  app.add_option("--tid", options->tid, "Only events of this task")->type_name("T");
+  app.add_flag("--json", options->json, "Print one JSON object per line");
+  app.footer(
+      "A line shows the event's number, the seconds since the start, the task, and what happened.\n"
+      "Examples:\n  tmrec dump | less\n  tmrec dump --from 100 --to 120 --tid 4711 redis-server-3");
+  return [options] {
+    const Result<> done = dump(*options);
+    return done ? 0 : report(done.error());
+  };
+}
+
+}  // namespace tmrec::cli

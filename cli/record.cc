@@ -1,0 +1,140 @@
+// tmrec record: choose the place, look at the program, hand over to the recorder, say what came of it.
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "cli/blob_use.h"
+#include "cli/command.h"
+#include "cli/probe.h"
+#include "cli/program.h"
+#include "cli/say.h"
+#include "cli/trace_place.h"
+#include "recorder/recorder.h"
+
+namespace tmrec::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct RecordOptions {
+  std::string output;  // empty: a numbered trace in the base directory
+  std::string name;
+  std::uint64_t check = 10'000;
+  std::uint64_t seed = 0;
+  std::vector<std::string> shown;
+};
+
+constexpr const char* kExamples =
+    R"(Options end at the first word that is not one; "--" is needed only before a PROG that starts with "-".
+Examples:
+  tmrec record ls -l /
+  tmrec record -o /var/crash/service -- ./service --port 8080
+  tmrec record --name nightly --check 1000 ./test-suite)";
+
+// The trace's place, kept from others until the recording ends. `base` is empty for a place the user named.
+struct Place {
+  Reservation reservation;
+  fs::path base;
+  std::optional<std::string> latest_before;
+
+  const fs::path& trace() const { return reservation.trace(); }
+  std::string name() const { return trace().filename().string(); }
+};
+
+Result<Place> choose_place(const RecordOptions& options, const std::string& program) {
+  if (!options.output.empty()) {
+    std::error_code error;
+    fs::path trace = fs::absolute(options.output, error).lexically_normal();
+    if (error) return fail(ErrorKind::Usage, fmt::format("{}: {}", options.output, error.message()));
+    if (!trace.has_filename()) trace = trace.parent_path();  // "dir/" is "dir"
+    TMREC_TRY(Reservation reservation, reserve_at(trace));
+    return Place{std::move(reservation), {}, std::nullopt};
+  }
+  TMREC_TRY(const fs::path base, base_directory());
+  TMREC_TRY(Reservation reservation, reserve(base, options.name.empty() ? trace_stem(program) : options.name));
+  Place place{std::move(reservation), base, std::nullopt};
+  TMREC_TRY(place.latest_before, point_latest(base, place.name()));
+  return place;
+}
+
+// What the kernel is asked to execute: execvp(3) hands a text file without "#!" to /bin/sh.
+Result<std::vector<std::string>> command_to_run(const std::vector<std::string>& words) {
+  TMREC_TRY(const fs::path program, find_program(words.front(), std::getenv("PATH")));
+  TMREC_TRY(const ProgramKind kind, check_program(program));
+  if (kind != ProgramKind::Text) return words;
+  std::vector<std::string> argv{"/bin/sh", program.string()};
+  argv.insert(argv.end(), words.begin() + 1, words.end());
+  return argv;
+}
+
+Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options,
+                                    std::vector<std::string> argv) {
+  const fs::path blobs = blob_directory(trace);
+  TMREC_TRY(const Fd store, register_trace(blobs, trace));
+  say(Level::Info, fmt::format("recording to {}", trace.string()));
+  Result<recorder::Outcome> outcome = recorder::record({
+      .argv = std::move(argv),
+      .trace = trace,
+      .blobs = blobs,
+      .check_every = options.check,
+      .seed = options.seed,
+      .quiet = level() < Level::Info,
+  });
+  if (!outcome && outcome.error().kind == ErrorKind::Machine) {
+    if (const std::optional<std::string> why = why_ptrace_is_refused()) outcome.error().text += "; " + *why;
+  }
+  return outcome;
+}
+
+// What fails before the program runs is the user's fault or the machine's (tmrec(1), EXIT STATUS): no other status may
+// be mistaken for the program's.
+int report_before_start(Error error) {
+  if (error.kind == ErrorKind::System) error.kind = ErrorKind::Machine;
+  return report(error);
+}
+
+Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
+  if (words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
+  TMREC_TRY(std::vector<std::string> argv, command_to_run(words));
+  TMREC_TRY(const Place place, choose_place(options, words.front()));
+  const Result<recorder::Outcome> outcome = record_to(place.trace(), options, std::move(argv));
+  if (!outcome) {
+    // Nothing was recorded: the name is free again.
+    if (!place.base.empty()) unpoint_latest(place.base, place.name(), place.latest_before);
+    return std::unexpected(outcome.error());
+  }
+  if (!outcome->ended_early.empty()) {
+    say(Level::Warning, fmt::format("the recording ended before the program did: {}", outcome->ended_early));
+  }
+  say(Level::Debug, fmt::format("recorded {} events", outcome->events));
+  return outcome->exit_status;
+}
+
+}  // namespace
+
+Action add_record(CLI::App& app, const Words& words) {
+  auto options = std::make_shared<RecordOptions>();
+  // Only for the help text: main has cut these words off before CLI11 sees them.
+  app.add_option("PROG", options->shown, "The program, looked up in PATH, and its arguments");
+  CLI::Option* const output = app.add_option(
+      "-o,--output", options->output, "Write the trace to DIR, which must not exist; its blobs go to DIR/../blobs");
+  output->type_name("DIR");
+  CLI::Option* const name = app.add_option("--name", options->name, "Call the trace NAME-N instead of PROG-N");
+  name->type_name("NAME")->excludes(output)->check([](const std::string& text) {
+    return trace_stem(text) == text ? "" : "use letters, digits and . _ + - only, 64 at most, not starting with . or -";
+  });
+  app.add_option("--check", options->check,
+                 "Hash memory every N events, for replay to compare; 0: never (default 10000)")
+      ->type_name("N");
+  app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")->type_name("N");
+  app.footer(kExamples);
+  return [options, &words] {
+    const Result<int> status = record(*options, words.after);
+    return status ? *status : report_before_start(status.error());
+  };
+}
+
+}  // namespace tmrec::cli
