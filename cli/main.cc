@@ -97,7 +97,7 @@ int run(int argc, char** argv) {
       return 0;
     }
     say(Level::Error, error.what());
-    say(Level::Error, "tmrec --help, or --help after a subcommand, tells more");
+    say(Level::Error, "--help tells more, also after a subcommand");
     return exit_status(ErrorKind::Usage);
   }
   set_level(parser.quiet ? Level::Error : parser.level);

@@ -1,0 +1,78 @@
+# bash completion for tmrec(1)
+
+# Names of the traces in the trace directory.
+_tmrec_traces() {
+  local base=${TMREC_TRACE_DIR:-}
+  if [[ -z $base ]]; then
+    base=${XDG_DATA_HOME:-$HOME/.local/share}/tmrec
+    [[ -d $base ]] || base=/var/lib/tmrec
+  fi
+  local manifest
+  for manifest in "$base"/*/manifest.json; do
+    [[ -e $manifest ]] || continue
+    manifest=${manifest%/manifest.json}
+    printf '%s\n' "${manifest##*/}"
+  done
+}
+
+# Fills COMPREPLY with the lines of $1 that begin with the word being completed.
+_tmrec_offer() {
+  local line
+  while IFS= read -r line; do
+    [[ -n $line && $line == "$2"* ]] && COMPREPLY+=("$line")
+  done <<<"$1"
+}
+
+_tmrec() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local general=$'--help\n--quiet\n--log-level' command= i word
+  COMPREPLY=()
+
+  # The subcommand, and for record the first word that is no option: what follows is another program's command line.
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      --log-level | -o | --output | --name | --check | --seed | --from | --to | --tid) ((i++)) ;;
+      --)
+        if [[ $command == record ]]; then
+          ((i++))
+          break
+        fi
+        ;;
+      -*) ;;
+      *)
+        [[ $command == record ]] && break
+        [[ -z $command ]] && command=$word
+        ;;
+    esac
+  done
+  if [[ $command == record && $i -lt $COMP_CWORD ]] && declare -F _command_offset >/dev/null; then
+    _command_offset "$i"
+    return
+  fi
+
+  case $previous in
+    --log-level) _tmrec_offer $'error\nwarning\ninfo\ndebug' "$current"; return ;;
+    -o | --output) _tmrec_offer "$(compgen -d -- "$current")" ""; return ;;
+    --name | --check | --seed | --from | --to | --tid) return ;;
+  esac
+
+  local options=
+  case $command in
+    '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ndoctor\n--version\n'"$general" "$current"; return ;;
+    record) options=$'--output\n--name\n--check\n--seed' ;;
+    replay) options=$'--autonomous\n--verify' ;;
+    dump) options=$'--from\n--to\n--tid\n--json' ;;
+    info | ls | doctor) options=--json ;;
+  esac
+  if [[ $current == -* ]]; then
+    _tmrec_offer "$options"$'\n'"$general" "$current"
+    return
+  fi
+  case $command in
+    record) _tmrec_offer "$(compgen -c -- "$current"; compgen -f -- "$current")" "" ;;
+    replay | dump | info | rm) _tmrec_offer "$(_tmrec_traces; compgen -d -- "$current")" "$current" ;;
+  esac
+}
+
+complete -o filenames -F _tmrec tmrec
