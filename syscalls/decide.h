@@ -1,0 +1,60 @@
+// What the recorder does with a call.
+#pragma once
+
+#include "syscalls/ioctl.h"
+#include "syscalls/net.h"
+#include "syscalls/table.h"
+
+namespace tmrec::syscalls {
+
+struct Decision {
+  Policy policy = Policy::Record;
+  int error = 0;              // Refuse: a positive errno
+  const char* why = nullptr;  // reason of a policy other than Record, or a remark; static
+  bool noted = false;         // recorded by a general rule, not by a row of its own: set SyscallEvent::noted
+  Blocking blocking = Blocking::Never;
+};
+
+// By number and by command. Total; needs no memory.
+constexpr Decision decide(const Call& call) {
+  const Row& r = row(call.nr);
+  Decision d{.policy = r.policy, .error = r.error, .why = r.why, .blocking = r.blocking};
+  if (const Command* c = command_of(r, call)) {
+    d = {.policy = c->policy, .error = c->error, .why = c->why, .blocking = c->blocking};
+  } else if (r.commands && r.commands->unknown) {
+    d = {.policy = Policy::Refuse, .error = r.commands->unknown, .why = "a command that tmrec does not know"};
+  }
+  const auto refuse = [&d](int error, const char* why) {
+    d.policy = Policy::Refuse;
+    d.error = error;
+    d.why = why;
+  };
+  switch (call.nr) {
+    case kIoctlNumber:
+      if (request::type(call.args[1]) == request::kKvm)
+        refuse(25, "virtual machines write memory that tmrec does not see");
+      else if (!command_of(r, call))
+        d.noted = true, d.why = "an ioctl without a row of its own";
+      break;
+    case 41: {  // socket
+      constexpr std::uint32_t kAfXdp = 44, kEafnosupport = 97;
+      if (static_cast<std::uint32_t>(call.args[0]) == kAfXdp)
+        refuse(kEafnosupport, "packets arrive in shared memory at any time");
+      break;
+    }
+    case 54:
+    case 55:  // setsockopt, getsockopt
+      if (option_shares_memory(call)) refuse(92, "data arrives in shared memory at any time");
+      break;
+    case 329: {  // pkey_mprotect
+      const auto key = static_cast<std::int32_t>(call.args[3]);
+      if (key != -1 && key != 0) refuse(22, "no protection key has been allocated");
+      break;
+    }
+    default:
+      break;
+  }
+  return d;
+}
+
+}  // namespace tmrec::syscalls
