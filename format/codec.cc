@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <concepts>
 
 #include "format/syscall_record.h"
@@ -86,6 +87,13 @@ void serialize(A& ar, Snapshot& v) {
      v.stack_limit, v.personality);
 }
 
+// A field that is added to a structure must be added here, or the compiler says so.
+static_assert(sizeof(Extent) == 40 && sizeof(BlobId) == 32 && sizeof(MapSource) == 88 && sizeof(FileChange) == 56);
+static_assert(sizeof(SyscallEvent) == 664 && sizeof(SwitchEvent) == 8 && sizeof(SignalEvent) == 536);
+static_assert(sizeof(CloneEvent) == 256 && sizeof(ExecEvent) == 96 && sizeof(ExitEvent) == 32);
+static_assert(sizeof(InstructionEvent) == 440 && sizeof(CheckEvent) == 240 && sizeof(CheckEvent::Range) == 24);
+static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
+
 // The part of a SyscallEvent that few calls have.
 struct Attachment {
   SyscallEvent& event;
@@ -118,7 +126,7 @@ bool has_attachment(const SyscallEvent& e) {
   return e.mapping || !e.changes.empty() || e.after || !e.xstate.empty() || !e.stream_bytes.empty();
 }
 
-bool encode_syscall(const Event& event, const SyscallEvent& call, Bytes& out) {
+bool encode_syscall(const Event& event, const SyscallEvent& call, Bytes& out, std::size_t limit) {
   Bytes attachment;
   if (has_attachment(call)) {
     wire::Output ar(attachment);
@@ -127,7 +135,7 @@ bool encode_syscall(const Event& event, const SyscallEvent& call, Bytes& out) {
   }
   std::size_t size = sizeof(RecordHead) + sizeof(SyscallRecord) + attachment.size();
   for (const Extent& e : call.extents) size += sizeof(ExtentHead) + e.bytes.size();
-  if (size > kMaxRecord) return false;
+  if (size > limit) return false;
 
   SyscallRecord record;
   record.phase = static_cast<std::uint8_t>(call.phase);
@@ -222,8 +230,9 @@ EventBody decode_other(std::uint8_t kind, Span body) {
 
 }  // namespace
 
-bool encode(const Event& event, Bytes& out) {
-  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return encode_syscall(event, *call, out);
+bool encode(const Event& event, Bytes& out, std::size_t limit) {
+  limit = std::min(limit, kMaxRecord);
+  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return encode_syscall(event, *call, out, limit);
   const std::size_t start = out.size();
   out.resize(start + sizeof(RecordHead));
   wire::Output ar(out);
@@ -232,7 +241,7 @@ bool encode(const Event& event, Bytes& out) {
         if constexpr (!std::is_same_v<Body, SyscallEvent>) ar(body);
       },
       event.body);
-  if (out.size() - start > kMaxRecord) {
+  if (out.size() - start > limit) {
     out.resize(start);
     return false;
   }

@@ -18,8 +18,8 @@ namespace tmrec {
 // Largest record in bytes. A larger event cannot be recorded.
 inline constexpr std::size_t kMaxRecord = std::size_t{1} << 30;
 
-// Appends one record to `out`. False, with `out` unchanged: the event needs more than kMaxRecord bytes.
-[[nodiscard]] bool encode(const Event& event, Bytes& out);
+// Appends one record to `out`. False, with `out` unchanged: the event needs more than `limit` bytes.
+[[nodiscard]] bool encode(const Event& event, Bytes& out, std::size_t limit = kMaxRecord);
 
 // Size in bytes of the record that `bytes` begins with. BadTrace when the rest of it is not there.
 Result<std::size_t> record_size(std::span<const std::uint8_t> bytes);

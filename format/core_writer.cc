@@ -169,7 +169,8 @@ Bytes notes_of(const Snapshot& s, std::size_t& hash_at) {
   append_note(out, "CORE", NT_FILE, file_note(s));
   if (!s.xstate.empty()) append_note(out, "LINUX", NT_X86_XSTATE, s.xstate);
 
-  Bytes own(bytes_of(core::NoteHead{}).begin(), bytes_of(core::NoteHead{}).end());
+  Bytes own;
+  append(own, core::NoteHead{});
   append(own, Span(encode_snapshot_note(s)));
   hash_at = out.size() + core::align4(sizeof(Elf64_Nhdr) + sizeof kOwner) + offsetof(core::NoteHead, hash);
   append_note(out, kOwner, core::kSnapshotNote, own);

@@ -1,0 +1,276 @@
+#include "tests/unit/format/samples.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace tmrec::samples {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Regs regs(std::uint64_t from) {
+  Regs r;
+#define X(name) r.name = from++;
+  TMREC_REGISTERS(X)
+#undef X
+  return r;
+}
+
+Bytes bytes(std::size_t n, std::uint8_t from) {
+  Bytes b(n);
+  for (std::size_t i = 0; i < n; ++i) b[i] = static_cast<std::uint8_t>(from + i * 7);
+  return b;
+}
+
+MapSource file_source() {
+  return {MapSource::Kind::File, BackingId(4), {std::string(32, 'a')}, 8192, 123456, "/usr/lib/libexample.so"};
+}
+
+SyscallEvent plain_call() {
+  SyscallEvent e;
+  e.regs = regs(1000);
+  e.ret = -2;
+  e.extents = {{RemoteAddr(0x7fff0010), bytes(33, 1), true}, {RemoteAddr(0x5555000), {}, false}};
+  return e;
+}
+
+SyscallEvent full_call() {
+  SyscallEvent e;
+  e.phase = SyscallEvent::Phase::Exit;
+  e.regs = regs(2000);
+  e.ret = 0x7f0000001000;
+  e.extents = {{RemoteAddr(0x7fff0010), bytes(300, 9), false}};
+  e.stream = Stream::Stderr;
+  e.stream_bytes = bytes(12, 60);
+  e.mapping = file_source();
+  e.changes = {{BackingId(7), 4096, bytes(20, 3), 9999}, {BackingId(8), 1, {}, std::nullopt}};
+  e.after = regs(3000);
+  e.xstate = bytes(576, 5);
+  e.noted = true;
+  return e;
+}
+
+SignalEvent handled_signal() {
+  SignalEvent e;
+  e.action = SignalEvent::Action::Stop;
+  e.signo = 10;
+  e.siginfo = bytes(128, 2);
+  e.synchronous = true;
+  e.at_syscall = true;
+  e.before = regs(4000);
+  e.after = regs(5000);
+  e.frame = {RemoteAddr(0x7ffe1000), bytes(440, 8), true};
+  e.xstate = bytes(832, 6);
+  return e;
+}
+
+// Structured bindings fail to compile when a structure gets another field: the comparison then wants that field too.
+bool same(const Extent& a, const Extent& b) {
+  const auto& [addr, content, input] = a;
+  return addr == b.addr && content == b.bytes && input == b.input;
+}
+bool same(const MapSource& a, const MapSource& b) {
+  const auto& [kind, backing, blob, offset, size, path] = a;
+  return kind == b.kind && backing == b.backing && blob == b.blob && offset == b.offset && size == b.size &&
+         path == b.path;
+}
+bool same(const FileChange& a, const FileChange& b) {
+  const auto& [backing, offset, content, new_size] = a;
+  return backing == b.backing && offset == b.offset && content == b.bytes && new_size == b.new_size;
+}
+bool same(const CheckEvent::Range& a, const CheckEvent::Range& b);
+bool same(const Mapping& a, const Mapping& b);
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!same(a[i], b[i])) return false;
+  }
+  return true;
+}
+bool same(const SyscallEvent& a, const SyscallEvent& b) {
+  const auto& [phase, r, ret, extents, stream, stream_bytes, mapping, changes, after, xstate, noted] = a;
+  return phase == b.phase && r == b.regs && ret == b.ret && same(extents, b.extents) && stream == b.stream &&
+         stream_bytes == b.stream_bytes && mapping.has_value() == b.mapping.has_value() &&
+         (!mapping || same(*mapping, *b.mapping)) && same(changes, b.changes) && after == b.after &&
+         xstate == b.xstate && noted == b.noted;
+}
+bool same(const SwitchEvent& a, const SwitchEvent& b) {
+  const auto& [reason, to] = a;
+  return reason == b.reason && to == b.to;
+}
+bool same(const SignalEvent& a, const SignalEvent& b) {
+  const auto& [action, signo, siginfo, synchronous, at_syscall, before, after, frame, xstate] = a;
+  return action == b.action && signo == b.signo && siginfo == b.siginfo && synchronous == b.synchronous &&
+         at_syscall == b.at_syscall && before == b.before && after == b.after && same(frame, b.frame) &&
+         xstate == b.xstate;
+}
+bool same(const CloneEvent& a, const CloneEvent& b) {
+  const auto& [child, process, flags, r, memory] = a;
+  return child == b.child && process == b.child_process && flags == b.flags && r == b.child_regs &&
+         same(memory, b.child_memory);
+}
+bool same(const ExecEvent& a, const ExecEvent& b) {
+  const auto& [name, program, arguments, former] = a;
+  return name == b.snapshot && program == b.program && arguments == b.arguments && former == b.former;
+}
+bool same(const ExitEvent& a, const ExitEvent& b) {
+  const auto& [status, ended, memory] = a;
+  return status == b.status && ended == b.process_ended && same(memory, b.memory);
+}
+bool same(const InstructionEvent& a, const InstructionEvent& b) {
+  const auto& [kind, before, after] = a;
+  return kind == b.kind && before == b.before && after == b.after;
+}
+bool same(const CheckEvent::Range& a, const CheckEvent::Range& b) {
+  const auto& [start, end, hash] = a;
+  return start == b.start && end == b.end && hash == b.hash;
+}
+bool same(const CheckEvent& a, const CheckEvent& b) {
+  const auto& [r, ranges] = a;
+  return r == b.regs && same(ranges, b.ranges);
+}
+bool same(const EndEvent& a, const EndEvent& b) {
+  const auto& [reason] = a;
+  return reason == b.reason;
+}
+bool same(const Mapping& a, const Mapping& b) {
+  const auto& [start, end, prot, shared, grows_down, source, name] = a;
+  return start == b.start && end == b.end && prot == b.prot && shared == b.shared && grows_down == b.grows_down &&
+         same(source, b.source) && name == b.name;
+}
+
+}  // namespace
+
+bool same(const Event& a, const Event& b) {
+  const auto& [no, tid, ticks, time_ns, body] = a;
+  if (no != b.no || tid != b.tid || ticks != b.ticks || time_ns != b.time_ns || body.index() != b.body.index())
+    return false;
+  return std::visit([&]<class Body>(const Body& left) { return same(left, std::get<Body>(b.body)); }, body);
+}
+
+bool same_but_pages(const Snapshot& a, const Snapshot& b) {
+  const auto& [task, process, r, xstate, mappings, pages, auxv, executable, arguments, brk_start, brk, limit,
+               personality] = a;
+  return task == b.task && process == b.process && r == b.regs && xstate == b.xstate && same(mappings, b.mappings) &&
+         auxv == b.auxv && executable == b.executable && arguments == b.arguments && brk_start == b.brk_start &&
+         brk == b.brk && limit == b.stack_limit && personality == b.personality;
+}
+
+std::vector<Event> events() {
+  std::vector<EventBody> bodies;
+  bodies.emplace_back(ExecEvent{"snapshot-1-77.core", "/bin/ls", {"ls", "", "-l"}, Tid(78)});
+  bodies.emplace_back(plain_call());
+  bodies.emplace_back(full_call());
+  bodies.emplace_back(SwitchEvent{SwitchEvent::Reason::Stopped, Tid(79)});
+  bodies.emplace_back(handled_signal());
+  bodies.emplace_back(CloneEvent{Tid(80), Tid(77), 0x3d0f00, regs(6000), {{RemoteAddr(0x70), bytes(4, 1), false}}});
+  bodies.emplace_back(
+      ExitEvent{-7, true, {{RemoteAddr(0x80), bytes(4, 0), false}, {RemoteAddr(0x90), bytes(5, 2), true}}});
+  bodies.emplace_back(InstructionEvent{InstructionEvent::Kind::Cpuid, regs(7000), regs(8000)});
+  bodies.emplace_back(CheckEvent{regs(9000), {{RemoteAddr(0x1000), RemoteAddr(0x3000), 0xfeedfacecafe}, {}}});
+  bodies.emplace_back(EndEvent{"a task computed for 1 s while another waited"});
+  static_assert(std::variant_size_v<EventBody> == 9, "a new kind of event wants a sample");
+  std::vector<Event> out;
+  for (EventBody& body : bodies) {
+    const std::uint64_t no = out.size() + 1;
+    out.push_back(
+        {EventNo(no), Tid(static_cast<std::int32_t>(70 + no)), Ticks(no * 1000), no * 12345, std::move(body)});
+  }
+  return out;
+}
+
+Snapshot snapshot() {
+  Snapshot s;
+  s.task = Tid(77);
+  s.process = Tid(76);
+  s.regs = regs(100);
+  s.regs.rip = 0x401000;
+  s.regs.rsp = 0x7fff00001000;
+  s.regs.cs = 0x33;
+  s.regs.ss = 0x2b;
+  s.xstate = bytes(832, 0);
+  s.mappings.push_back(
+      {RemoteAddr(0x400000), RemoteAddr(0x404000), PROT_READ | PROT_EXEC, false, false, file_source(), "/bin/x"});
+  s.mappings.push_back(
+      {RemoteAddr(0x404000), RemoteAddr(0x406000), PROT_READ | PROT_WRITE, false, false, {}, "[heap]"});
+  s.mappings.push_back({RemoteAddr(0x7ffe00000000),
+                        RemoteAddr(0x7ffe00002000),
+                        PROT_READ | PROT_WRITE,
+                        true,
+                        false,
+                        {MapSource::Kind::SharedAnonymous, BackingId(2), {}, 4096, 8192, ""},
+                        "/dev/zero"});
+  s.mappings.push_back(
+      {RemoteAddr(0x7fff00000000), RemoteAddr(0x7fff00003000), PROT_READ | PROT_WRITE, false, true, {}, "[stack]"});
+  s.pages.push_back({RemoteAddr(0x401000), Bytes(kPageSize, 0), false});  // zeros that hide the file
+  s.pages.push_back({RemoteAddr(0x403000), bytes(kPageSize, 3), false});
+  s.pages.push_back({RemoteAddr(0x404000), bytes(2 * kPageSize, 4), false});
+  Bytes stack = bytes(3 * kPageSize, 5);
+  std::memset(stack.data() + kPageSize * 2, 0, kPageSize);
+  s.pages.push_back({RemoteAddr(0x7fff00000000), stack, false});
+  s.auxv = bytes(320, 1);
+  std::memset(s.auxv.data() + 304, 0, 16);
+  s.executable = "/bin/x";
+  s.arguments = {"x", "--flag"};
+  s.brk_start = 0x404000;
+  s.brk = 0x405123;
+  s.stack_limit = 8 << 20;
+  s.personality = 0x40000;
+  return s;
+}
+
+Manifest manifest() {
+  Manifest m;
+  m.created = 1700000000;
+  m.hostname = "canary";
+  m.kernel = "6.1.0";
+  m.cpu = {"GenuineIntel", "A CPU", {"avx", "sse2"}, 0xe7, 2696, {{2, 576, 256}, {9, 2688, 8}}};
+  m.command = {"ls", "", "\"quoted\"\n", "\xff\xfe not UTF-8"};
+  m.program = "/bin/ls";
+  m.cwd = "/tmp";
+  m.uid = 1000;
+  m.pid = Tid(77);
+  m.tick_source = "software";
+  m.agent_abi = 3;
+  m.check_every = 10000;
+  m.seed = UINT64_MAX;
+  m.blob_root = "../blobs";
+  m.complete = true;
+  m.end_reason = "disk full";
+  m.exit_status = 137;
+  m.events = 12;
+  m.duration_ns = 34;
+  m.refused = {{"io_uring_setup", 1}};
+  m.notes = {{"rdtsc", 5}, {"ioctl 0x5401", 2}};
+  return m;
+}
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string name = (fs::temp_directory_path() / "tmrec-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp: " + name);
+  path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+Bytes contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void overwrite(const fs::path& path, const Bytes& bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace tmrec::samples
