@@ -1,8 +1,6 @@
 // tmrec dump: the log as text, one line per event.
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include <limits>
@@ -28,11 +26,6 @@ struct DumpOptions {
   std::int32_t tid = 0;  // 0: all
   bool json = false;
 };
-
-std::string signal_name(std::int32_t signo) {
-  if (const char* name = ::sigabbrev_np(signo)) return fmt::format("SIG{}", name);
-  return fmt::format("signal {}", signo);
-}
 
 // The kind of an event, for --json, and its description.
 struct Described {
@@ -61,23 +54,7 @@ Described describe_event(const SwitchEvent& event) {
   return {"switch", fmt::format("--> {} ({})", event.to.value, why())};
 }
 
-Described describe_event(const SignalEvent& event) {
-  const auto what = [&]() -> std::string {
-    switch (event.action) {
-      case SignalEvent::Action::Handler:
-        return fmt::format("handler {:#x}", event.after.rip);
-      case SignalEvent::Action::Ignored:
-        return "ignored";
-      case SignalEvent::Action::Fatal:
-        return "fatal";
-      case SignalEvent::Action::Stop:
-        return "stops the process";
-    }
-    return "?";
-  };
-  return {"signal", fmt::format("{} at {:#x}{}: {}", signal_name(event.signo), event.before.rip,
-                                event.synchronous ? ", raised by the instruction there" : "", what())};
-}
+Described describe_event(const SignalEvent& event) { return {"signal", syscalls::describe(event)}; }
 
 Described describe_event(const CloneEvent& event) {
   const bool thread = event.child != event.child_process;
@@ -94,7 +71,7 @@ Described describe_event(const ExecEvent& event) {
 Described describe_event(const ExitEvent& event) {
   std::string how;
   if (WIFSIGNALED(event.status)) {
-    how = fmt::format("killed by {}{}", signal_name(WTERMSIG(event.status)),
+    how = fmt::format("killed by {}{}", syscalls::signal_name(WTERMSIG(event.status)),
                       WCOREDUMP(event.status) ? " (core dumped)" : "");
   } else {
     how = fmt::format("status {}", WEXITSTATUS(event.status));
