@@ -144,8 +144,10 @@ Result<> dump(const DumpOptions& options) {
 Action add_dump(CLI::App& app) {
   auto options = std::make_shared<DumpOptions>();
   app.add_option("TRACE", options->trace, "A name that `tmrec ls` shows, or a directory; the newest when left out");
-  app.add_option("--from", options->from, "First event (the first of all is 1)")->type_name("N");
-  app.add_option("--to", options->to, "Last event")->type_name("N");
+  app.add_option("--from", options->from, "First event (the first of all is 1)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--to", options->to, "Last event")->type_name("N")->check(CLI::NonNegativeNumber);
   app.add_option("--tid", options->tid, "Only events of this task")->type_name("T");
   app.add_flag("--json", options->json, "Print one JSON object per line");
   app.footer(

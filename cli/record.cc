@@ -128,8 +128,11 @@ Action add_record(CLI::App& app, const Words& words) {
   });
   app.add_option("--check", options->check,
                  "Hash memory every N events, for replay to compare; 0: never (default 10000)")
-      ->type_name("N");
-  app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")->type_name("N");
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
   app.footer(kExamples);
   return [options, &words] {
     const Result<int> status = record(*options, words.after);
