@@ -94,11 +94,15 @@ void LoopTask::await_end() {
     running_ = std::move(now).resume(Resume::Continue);
   }
   while (stop_.kind != Stop::Kind::Exited) {
-    // A leader whose threads live on stays a zombie that waitpid does not report (ptrace(2), "Death under ptrace").
-    auto state = tracee::task_state(tid_);
-    if (!state || *state == 'Z' || *state == 'X') break;
     if (loop_.wait_one(false)) continue;
     if (loop_.all_gone_) break;
+    // A leader whose threads live on stays a zombie that waitpid does not report (ptrace(2), "Death under ptrace").
+    auto state = tracee::task_state(tid_);
+    if (!state || *state == 'X') break;
+    if (*state == 'Z') {
+      loop_.unreaped_.insert(tid_);
+      break;
+    }
     sched_yield();
   }
   stop_pending_ = false;
@@ -179,6 +183,8 @@ void Loop::dispatch(pid_t tid, int status) {
   Stop stop = tracee::decode_wait_status(status);
   if (stop.kind == Stop::Kind::Exec) take_over_leader(tid, status);
   LoopTask* task = find(tid);
+  if (stop.kind == Stop::Kind::Exited) callbacks_.on_exited(tid, status);
+  if (stop.kind == Stop::Kind::Exited && unreaped_.erase(tid) > 0) return;
   if (task == nullptr) {
     newborns_[tid] = status;
     return;

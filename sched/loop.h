@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "format/event.h"
 #include "sched/fiber.h"
@@ -83,6 +84,8 @@ class Loop {
   struct Callbacks {
     // The baton goes from `from` (0: nobody) to `to`, for `reason`.
     std::function<void(pid_t from, pid_t to, SwitchEvent::Reason reason)> on_switch;
+    // waitpid reported the end of `pid`; for the leader of a process, after all of its tasks have gone.
+    std::function<void(pid_t pid, int status)> on_exited;
     // Called at least every 100 ms and between stops; throw EndRecording to end.
     std::function<void()> on_tick;
   };
@@ -125,6 +128,7 @@ class Loop {
   Callbacks callbacks_;
   std::unordered_map<pid_t, std::unique_ptr<LoopTask>> tasks_;
   std::unordered_map<pid_t, int> newborns_;  // stops of tasks not added yet: wait status
+  std::unordered_set<pid_t> unreaped_;         // leaders whose fiber has ended and whose end waitpid will report
   std::deque<LoopTask*> ready_;
   LoopTask* holder_ = nullptr;
   pid_t last_holder_ = 0;

@@ -1,0 +1,53 @@
+// Objects that programs map: files, memfds, System V segments.
+//
+// The problem: what a mapping shows is an input of the program, and it changes when anybody writes to the file, also
+// under private read-only mappings. The solution: every mapped inode gets a number (a backing) and its content goes to
+// the blob store when it is mapped; a later file operation of the recording on that inode is a change event with the
+// new bytes. When the same inode is mapped again, its content then is stored again if its stat data differ, so changes
+// made through shared mappings or by strangers meanwhile are seen at that moment.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <sys/stat.h>
+
+#include "format/blob_store.h"
+#include "format/event.h"
+
+namespace tmrec::recorder {
+
+class Backings {
+ public:
+  explicit Backings(BlobStore& blobs) : blobs_(blobs) {}
+  ~Backings();
+  Backings(const Backings&) = delete;
+  Backings& operator=(const Backings&) = delete;
+
+  // The content of the file open at `path` (usually /proc/TID/fd/N), mapped from `offset`. `shown_path` is for people.
+  Result<MapSource> map_file(const std::string& path, std::uint64_t offset, const std::string& shown_path);
+  // The same for a System V segment `id`, whose bytes are given.
+  Result<MapSource> map_segment(int id, const Bytes& content);
+
+  // Whether any recorded mapping shows this inode.
+  bool is_mapped(const struct stat& file) const { return known_.contains({file.st_dev, file.st_ino}); }
+
+  // The bytes of a mapped inode after a file operation on [offset, offset + length), and its size if that changed.
+  std::optional<FileChange> changed(const struct stat& file, std::uint64_t offset, std::uint64_t length);
+
+ private:
+  struct Known {
+    BackingId id;
+    int fd = -1;  // ours, for reading
+    struct stat seen{};
+    BlobId blob;         // empty: replay has the content from changes
+    bool stored = false;  // `seen` is the state that replay knows
+  };
+  BlobStore& blobs_;
+  std::uint32_t last_id_ = 0;
+  std::map<std::pair<dev_t, ino_t>, Known> known_;
+  std::map<int, BackingId> segments_;
+};
+
+}  // namespace tmrec::recorder

@@ -1,0 +1,128 @@
+// New tasks and new programs: clone in all its forms, and execve.
+#include <linux/sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "format/core_file.h"
+#include "recorder/exec_snapshot.h"
+#include "recorder/task_life.h"
+#include "tracee/proc.h"
+#include "tracee/vdso.h"
+
+namespace tmrec::recorder {
+
+namespace {
+
+struct Birth {
+  std::uint64_t flags = 0;
+  std::uint64_t child_tid = 0;  // where CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID write
+};
+
+// The arguments of clone(2), clone3(2), fork and vfork in one form.
+Birth birth_of(const syscalls::Call& call, const tracee::RemoteMemory& memory) {
+  switch (call.nr) {
+    case SYS_fork: return {};
+    case SYS_vfork: return {CLONE_VM | CLONE_VFORK, 0};
+    case SYS_clone: return {call.args[0] & ~std::uint64_t{CSIGNAL}, call.args[3]};
+    default: {
+      clone_args args{};
+      std::size_t size = std::min<std::size_t>(call.args[1], sizeof args);
+      if (!memory.read(call.args[0], &args, size)) return {};
+      return {args.flags, args.child_tid};
+    }
+  }
+}
+
+}  // namespace
+
+std::uint64_t TaskLife::record_birth(OpenCall& open) {
+  Birth birth = birth_of(open.call, memory());
+  auto child_tid = static_cast<pid_t>(stopped().event_message());
+  struct View {
+    tracee::RemoteMemory& memory;
+    bool read(std::uint64_t addr, void* to, std::size_t size) { return memory.read(addr, to, size); }
+  } view{memory()};
+  struct Outputs {
+    std::vector<Extent>& to;
+    tracee::RemoteMemory& memory;
+    void input(std::uint64_t, std::uint64_t) {}
+    void output(std::uint64_t addr, std::uint64_t size) {
+      to.push_back(Extent{RemoteAddr(addr), memory.read_some(RemoteAddr(addr), size), false});
+    }
+  } outputs{open.event.extents, memory()};
+  // A child that shares memory (vfork, a thread) sees what the call wrote before the parent returns from it.
+  syscalls::capture_outputs(open.call, open.notes, child_tid, view, outputs);
+  log_enter(open);
+
+  auto child = session_.loop().await_newborn(child_tid);
+  if (!child) return birth.flags;  // killed before its first instruction
+  CloneEvent event;
+  event.child = Tid(child_tid);
+  event.flags = birth.flags;
+  event.child_regs = child->regs();
+  auto process = process_;
+  if ((birth.flags & CLONE_THREAD) == 0) process = std::make_shared<Process>(Process{child_tid, 0});
+  event.child_process = Tid(process->leader);
+  auto space = space_;
+  if ((birth.flags & CLONE_VM) == 0) {
+    auto memory = tracee::RemoteMemory::open(child_tid);
+    if (!memory) throw sched::EndRecording{memory.error().text};
+    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget,
+                                                        space_->syscall_sites, 0});
+  }
+  if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
+    event.child_memory.push_back(
+        Extent{RemoteAddr(birth.child_tid), space->memory.read_some(RemoteAddr(birth.child_tid), 4), false});
+  }
+  session_.append(tid(), std::move(event));
+  std::uint64_t clear_child_tid = (birth.flags & CLONE_CHILD_CLEARTID) != 0 ? birth.child_tid : 0;
+  session_.adopt(child_tid, std::move(*child), process, space, Birthright{clear_child_tid, affinity_, tsc_mode_});
+  return birth.flags;
+}
+
+void TaskLife::record_exec(OpenCall& open) {
+  // The task may have been another thread than the leader; it is the leader now.
+  auto former = static_cast<pid_t>(stopped().event_message());
+  if (!open.enter_logged) {
+    open.enter_logged = true;
+    SyscallEvent enter = open.event;
+    enter.phase = SyscallEvent::Phase::Enter;
+    session_.append(former, std::move(enter));
+  }
+  --space_->tasks;
+  task_.run_call([] {});  // to the exit stop: the new program's first instruction
+  enter_program(former);
+}
+
+void TaskLife::enter_program(pid_t former) {
+  auto memory = tracee::RemoteMemory::open(tid());
+  if (!memory) {
+    throw sched::EndRecording{fmt::format("task {} executes a program that may not be traced ({})", tid(),
+                                          memory.error().text)};
+  }
+  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, 1});
+  session_.entered_space(tid(), space_);
+  clear_child_tid_ = 0;
+  interrupted_.reset();
+  at_syscall_ = false;
+
+  ExecEvent event;
+  event.former = Tid(former);
+  auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
+  if (!snapshot) throw sched::EndRecording{snapshot.error().text};
+  event.program = snapshot->executable;
+  event.arguments = snapshot->arguments;
+  EventNo number(session_.log().last().value + 1);
+  event.snapshot = TraceDir::snapshot_name(number, Tid(tid()));
+  auto path = session_.trace().snapshot(event.snapshot);
+  if (!path) throw sched::EndRecording{path.error().text};
+  if (auto written = write_core(*snapshot, *path); !written) throw sched::EndRecording{written.error().text};
+  session_.append(tid(), std::move(event));
+  boundary_ = stopped().regs();
+}
+
+}  // namespace tmrec::recorder

@@ -1,0 +1,263 @@
+// One system call, from its entry stop to its exit stop.
+//
+// At entry: what the program asks (inputs, value-result lengths) and what to do about it. In the kernel: the baton is
+// given away if the call sleeps while another task is ready; then the call is two events, Enter and Exit, and what the
+// other task did stands between them. At exit: what the kernel wrote, and what else the call changed (files that are
+// mapped, the recording's standard output, the address space).
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "recorder/task_life.h"
+#include "syscalls/effects.h"
+#include "tracee/broken.h"
+#include "tracee/proc.h"
+
+namespace tmrec::recorder {
+
+using syscalls::Policy;
+using tracee::Resume;
+using tracee::Stop;
+
+namespace {
+
+// What the capture code of syscalls/ sees of tracee memory.
+struct MemoryView {
+  tracee::RemoteMemory& memory;
+  bool read(std::uint64_t addr, void* to, std::size_t size) { return memory.read(addr, to, size); }
+};
+
+// Collects the ranges that capture names.
+struct ExtentList {
+  std::vector<Extent> ranges;
+  std::vector<std::uint64_t> sizes;
+  void input(std::uint64_t addr, std::uint64_t size) { add(addr, size, true); }
+  void output(std::uint64_t addr, std::uint64_t size) { add(addr, size, false); }
+  void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
+    if (size == 0) return;
+    ranges.push_back(Extent{RemoteAddr(addr), {}, is_input});
+    sizes.push_back(size);
+  }
+  // Reads what can be read of them (a call may fault half-way).
+  void read_into(std::vector<Extent>& to, const tracee::RemoteMemory& memory) {
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      ranges[i].bytes = memory.read_some(ranges[i].addr, sizes[i]);
+      if (!ranges[i].bytes.empty()) to.push_back(std::move(ranges[i]));
+    }
+  }
+};
+
+syscalls::Call call_of(const Regs& regs) {
+  syscalls::Call call{};
+  call.nr = static_cast<std::uint32_t>(regs.orig_rax);
+  for (int i = 0; i < 6; ++i) call.args[i] = regs.arg(i);
+  return call;
+}
+
+bool is_restart(std::int64_t ret) {
+  return syscalls::was_interrupted(ret) && ret != -EINTR;
+}
+
+}  // namespace
+
+// A 32-bit system call would be taken for another one of the 64-bit table.
+void TaskLife::require_64_bit_call(const Regs& entry) {
+  if (space_->syscall_sites.contains(entry.rip)) return;
+  std::uint8_t code[2] = {};
+  bool known = memory().read(entry.rip - 2, code, sizeof code) && code[0] == 0x0f && code[1] == 0x05;
+  if (!known) {
+    throw sched::EndRecording{
+        fmt::format("task {} made a 32-bit system call at {:#x}, which can't be recorded", tid(), entry.rip - 2)};
+  }
+  space_->syscall_sites.insert(entry.rip);
+}
+
+TaskLife::OpenCall TaskLife::open_call(const Regs& entry) {
+  OpenCall open{};
+  open.call = call_of(entry);
+  open.event.regs = entry;
+  bool resumes = syscalls::row(open.call.nr).policy == Policy::Restart && interrupted_.has_value();
+  if (resumes) open.call = interrupted_->call;
+  open.decision = syscalls::decide(open.call);
+  MemoryView view{memory()};
+  open.notes = resumes ? interrupted_->notes : syscalls::note_entry(open.call, view);
+  ExtentList inputs;
+  syscalls::capture_inputs(open.call, view, inputs);
+  inputs.read_into(open.event.extents, memory());
+  open.event.noted = open.decision.noted;
+  if (open.decision.noted) session_.note(fmt::format("unknown command of {}", syscalls::row(open.call.nr).name));
+  return open;
+}
+
+void TaskLife::log_enter(OpenCall& open) {
+  if (open.enter_logged) return;
+  open.enter_logged = true;
+  SyscallEvent enter = open.event;
+  enter.phase = SyscallEvent::Phase::Enter;
+  session_.append(tid(), std::move(enter));
+  open.event.extents.clear();
+}
+
+int TaskLife::on_syscall() {
+  Regs entry = stopped().regs();
+  require_64_bit_call(entry);
+  if (auto info = next_deferred()) {
+    injected_ = deliver_before_call(entry, *info);
+    return injected_;
+  }
+  OpenCall open = open_call(entry);
+  if (open.decision.policy == Policy::EndRecording) {
+    throw sched::EndRecording{fmt::format("task {} called {}, which can't be recorded: {}", tid(),
+                                          syscalls::row(open.call.nr).name, open.decision.why)};
+  }
+  if (open.decision.policy == Policy::Refuse) return refuse(open, open.decision.error), 0;
+  if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
+  if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
+
+  Stop stop = task_.run_call([&] {
+    MemoryView view{memory()};
+    ExtentList waiting;
+    syscalls::capture_while_blocked(open.call, view, waiting);
+    waiting.read_into(open.event.extents, memory());
+    log_enter(open);
+  });
+  for (;;) {
+    if (stop.kind == Stop::Kind::Syscall) break;
+    if (stop.kind == Stop::Kind::Exec) return record_exec(open), 0;
+    if (stop.kind == Stop::Kind::Clone) {
+      bool waits_for_child = (record_birth(open) & CLONE_VFORK) != 0;
+      stop = task_.run_call([] {}, waits_for_child);
+      continue;
+    }
+    stop = task_.run_call([&] { log_enter(open); });  // the end of a vfork changes nothing by itself
+  }
+  finish_call(open);
+  return 0;
+}
+
+void TaskLife::finish_call(OpenCall& open) {
+  Regs after = stopped().regs();
+  SyscallEvent& event = open.event;
+  event.phase = open.enter_logged ? SyscallEvent::Phase::Exit : SyscallEvent::Phase::Complete;
+  event.ret = static_cast<std::int64_t>(after.rax);
+
+  MemoryView view{memory()};
+  ExtentList outputs;
+  syscalls::capture_outputs(open.call, open.notes, event.ret, view, outputs);
+  outputs.read_into(event.extents, memory());
+  note_stream(open);
+  note_file_effects(open);
+  note_mapping(open, after);
+
+  Regs expected = event.regs;
+  expected.rax = after.rax;
+  expected.orig_rax = after.orig_rax;
+  expected.rcx = after.rcx;
+  expected.r11 = after.r11;
+  if (!(expected == after)) event.after = after;
+  if (open.decision.policy == Policy::Sigreturn) {
+    event.after = after;
+    event.xstate = stopped().xstate();
+  }
+  if (open.call.nr == SYS_set_tid_address) clear_child_tid_ = open.call.args[0];
+  if (is_restart(event.ret)) {
+    interrupted_ = open;
+  } else {
+    interrupted_.reset();
+  }
+  session_.append(tid(), std::move(event));
+  boundary_ = after;
+  at_syscall_ = false;
+  if (syscalls::row(open.call.nr).blocking == syscalls::Blocking::Yield) task_.yield(SwitchEvent::Reason::Yield);
+}
+
+// Not performed: the number is made invalid, so that the kernel does nothing and a supervisor killed meanwhile leaves
+// ENOSYS behind, and the result is set at the exit stop.
+void TaskLife::skip_call(OpenCall& open, std::int64_t result) {
+  Regs regs = open.event.regs;
+  regs.orig_rax = ~std::uint64_t{0};
+  stopped().set_regs(regs);
+  task_.run(Resume::ToSyscall);
+  Regs after = stopped().regs();
+  after.rax = static_cast<std::uint64_t>(result);
+  after.orig_rax = open.event.regs.orig_rax;
+  stopped().set_regs(after);
+  finish_call(open);
+}
+
+void TaskLife::refuse(OpenCall& open, int error) {
+  session_.refused(syscalls::row(open.call.nr).name);
+  skip_call(open, -error);
+}
+
+void TaskLife::note_stream(OpenCall& open) {
+  if (open.event.ret <= 0) return;
+  int fd = syscalls::written_fd(open.call);
+  if (fd < 0) return;
+  open.event.stream = session_.stream_of(tid(), fd);
+}
+
+void TaskLife::note_file_effects(OpenCall& open) {
+  if (open.event.ret < 0) return;
+  MemoryView view{memory()};
+  syscalls::FileEffect effect = syscalls::file_effect(open.call, open.event.ret, view);
+  using Kind = syscalls::FileEffect::Kind;
+  using Where = syscalls::FileEffect::Where;
+  if (effect.kind == Kind::None) return;
+  struct stat file {};
+  std::string path = fmt::format("/proc/{}/fd/{}", tid(), effect.fd);
+  if (effect.where == Where::Path) {
+    auto name = memory().read_string(RemoteAddr(effect.path), 4096);
+    if (!name) return;
+    path = fmt::format("/proc/{}/{}/{}", tid(), name->starts_with('/') ? "root" : "cwd", *name);
+  }
+  if (stat(path.c_str(), &file) < 0 || !session_.backings().is_mapped(file)) return;
+  std::uint64_t offset = effect.offset;
+  if (effect.where == Where::End) offset = static_cast<std::uint64_t>(file.st_size) - effect.length;
+  if (effect.where == Where::Position) {
+    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), effect.fd));
+    if (!info || !info->starts_with("pos:")) return;
+    offset = std::strtoull(info->c_str() + 4, nullptr, 10) - effect.length;
+  }
+  // What a truncation or an allocation adds is zeros: the new size says it all.
+  std::uint64_t length = effect.kind == Kind::Write ? effect.length : 0;
+  if (auto change = session_.backings().changed(file, offset, length)) {
+    open.event.changes.push_back(std::move(*change));
+  }
+}
+
+void TaskLife::note_mapping(OpenCall& open, const Regs&) {
+  SyscallEvent& event = open.event;
+  if (event.ret < 0 && event.ret > -4096) return;
+  const auto& args = open.call.args;
+  if (open.call.nr == SYS_mmap && (args[3] & MAP_ANONYMOUS) == 0) {
+    int fd = static_cast<int>(args[4]);
+    std::string path = fmt::format("/proc/{}/fd/{}", tid(), fd);
+    char shown[4096];
+    ssize_t n = readlink(path.c_str(), shown, sizeof shown);
+    std::string name(shown, n > 0 ? static_cast<std::size_t>(n) : 0);
+    if (name == "/dev/zero") {
+      event.mapping = MapSource{};
+      event.mapping->kind = (args[3] & MAP_SHARED) ? MapSource::Kind::SharedAnonymous : MapSource::Kind::Anonymous;
+      return;
+    }
+    auto source = session_.backings().map_file(path, args[5], name);
+    if (!source) throw sched::EndRecording{fmt::format("task {}: {}", tid(), source.error().text)};
+    event.mapping = std::move(*source);
+  } else if (open.call.nr == SYS_shmat) {
+    auto maps = tracee::read_maps(tid());
+    if (!maps) return;
+    for (const auto& map : *maps) {
+      if (map.start.value != static_cast<std::uint64_t>(event.ret)) continue;
+      Bytes content = memory().read_some(map.start, map.end - map.start);
+      auto source = session_.backings().map_segment(static_cast<int>(args[0]), content);
+      if (!source) throw sched::EndRecording{fmt::format("task {}: {}", tid(), source.error().text)};
+      event.mapping = std::move(*source);
+    }
+  }
+}
+
+}  // namespace tmrec::recorder

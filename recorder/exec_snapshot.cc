@@ -1,0 +1,167 @@
+#include "recorder/exec_snapshot.h"
+
+#include <elf.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "tracee/memory_hash.h"
+#include "tracee/proc.h"
+#include "tracee/vdso.h"
+
+namespace tmrec::recorder {
+
+namespace {
+
+// Field `number` (1-based, as proc(5) counts) of /proc/PID/stat.
+std::uint64_t stat_field(const std::string& stat, int number) {
+  std::size_t at = stat.rfind(')');
+  if (at == std::string::npos) return 0;
+  at += 2;
+  for (int field = 3; field < number && at < stat.size(); ++field) at = stat.find(' ', at) + 1;
+  std::uint64_t value = 0;
+  if (at < stat.size()) std::from_chars(stat.data() + at, stat.data() + stat.size(), value);
+  return value;
+}
+
+std::vector<std::string> split_at_nuls(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = text.find('\0', at);
+    if (end == std::string::npos) end = text.size();
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+// A path under which the supervisor can open the file that `map` shows, or an empty string.
+std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
+  for (const std::string& path : {fmt::format("/proc/{}/exe", pid), fmt::format("/proc/{}/root{}", pid, map.name)}) {
+    struct stat file {};
+    if (stat(path.c_str(), &file) == 0 && file.st_ino == map.inode && S_ISREG(file.st_mode) &&
+        access(path.c_str(), R_OK) == 0) {
+      return path;
+    }
+  }
+  return {};
+}
+
+// Without the vdso's addresses in the auxiliary vector, the program makes system calls (getauxval(3)).
+void hide_vdso(AddressSpace& space, const Snapshot& snapshot) {
+  // The vector lies on the stack behind argv and envp, at the stack pointer of the first instruction.
+  std::uint64_t at = snapshot.regs.rsp + 8;
+  for (int nulls = 0; nulls < 2; at += 8) {
+    auto word = space.memory.get<std::uint64_t>(RemoteAddr(at));
+    if (!word) return;
+    if (*word == 0) ++nulls;
+  }
+  for (;; at += 16) {
+    auto type = space.memory.get<std::uint64_t>(RemoteAddr(at));
+    if (!type || *type == AT_NULL) return;
+    if (*type != AT_SYSINFO_EHDR) continue;
+    std::uint64_t ignore = AT_IGNORE;
+    space.memory.write(at, &ignore, sizeof ignore);
+    return;
+  }
+}
+
+void append_pages(Snapshot& snapshot, const AddressSpace& space, RemoteAddr start, RemoteAddr end) {
+  Bytes bytes = space.memory.read_some(start, end - start);
+  bytes.resize(bytes.size() / kPageSize * kPageSize);
+  if (!bytes.empty()) snapshot.pages.push_back(Extent{start, std::move(bytes), false});
+}
+
+Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& map, AddressSpace& space,
+                         Session& session, const tracee::PresentPages& present) {
+  Mapping mapping;
+  mapping.start = map.start;
+  mapping.end = map.end;
+  mapping.prot = map.prot;
+  mapping.shared = map.shared;
+  mapping.grows_down = map.name == "[stack]";
+  mapping.name = map.name;
+  bool own_pages_only = map.inode != 0;
+  if (map.inode != 0) {
+    std::string path = reachable_path(pid, map);
+    auto source = path.empty() ? fail(ErrorKind::System, "unreachable")
+                               : session.backings().map_file(path, map.offset, map.name);
+    if (source) {
+      mapping.source = std::move(*source);
+    } else {
+      own_pages_only = false;  // kept as plain memory
+      session.note(fmt::format("file of a mapping can't be read, its content is kept in the snapshot: {}", map.name));
+    }
+  }
+  if (own_pages_only) {
+    for (const auto& run : present.private_in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
+  } else if (map.name == "[vdso]" || map.inode != 0) {
+    append_pages(snapshot, space, map.start, map.end);
+  } else {
+    for (const auto& run : present.in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
+  }
+  snapshot.mappings.push_back(std::move(mapping));
+  return {};
+}
+
+bool is_kernel_window(const std::string& name) {
+  return name.starts_with("[vvar") || name == "[vsyscall]";  // [vvar_vclock] since Linux 6.13
+}
+
+Bytes read_bytes(const std::string& path) {
+  auto text = tracee::read_file(path);
+  return text ? Bytes(text->begin(), text->end()) : Bytes{};
+}
+
+}  // namespace
+
+Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session) {
+  Snapshot snapshot;
+  snapshot.task = Tid(pid);
+  snapshot.process = Tid(pid);
+  snapshot.regs = task.regs();
+  snapshot.xstate = task.xstate();
+  TMREC_TRY(auto maps, tracee::read_maps(pid));
+  bool has_vdso = false;
+  for (const auto& map : maps) {
+    if (map.name != "[vdso]") continue;
+    has_vdso = true;
+    if (auto patched = tracee::patch_vdso(space.memory, map.start, map.end - map.start)) {
+      space.call_gadget = patched->call_gadget;
+    } else {
+      session.note("vdso of unknown form, hidden from the program");
+      hide_vdso(space, snapshot);
+    }
+  }
+  if (!has_vdso) session.note("no vdso");
+  tracee::PresentPages present(pid);
+  for (const auto& map : maps) {
+    if (is_kernel_window(map.name)) continue;
+    TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present));
+  }
+  snapshot.auxv = read_bytes(fmt::format("/proc/{}/auxv", pid));
+  char exe[4096];
+  ssize_t n = readlink(fmt::format("/proc/{}/exe", pid).c_str(), exe, sizeof exe);
+  snapshot.executable.assign(exe, n > 0 ? static_cast<std::size_t>(n) : 0);
+  if (auto line = tracee::read_file(fmt::format("/proc/{}/cmdline", pid))) snapshot.arguments = split_at_nuls(*line);
+  if (auto stat = tracee::read_file(fmt::format("/proc/{}/stat", pid))) {
+    snapshot.brk_start = stat_field(*stat, 47);
+    snapshot.brk = snapshot.brk_start;
+  }
+  struct rlimit stack {};
+  prlimit(pid, RLIMIT_STACK, nullptr, &stack);
+  snapshot.stack_limit = stack.rlim_cur;
+  if (auto text = tracee::read_file(fmt::format("/proc/{}/personality", pid))) {
+    snapshot.personality = static_cast<std::uint32_t>(std::strtoul(text->c_str(), nullptr, 16));
+  }
+  return snapshot;
+}
+
+}  // namespace tmrec::recorder

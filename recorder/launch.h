@@ -1,0 +1,42 @@
+// How a recording is laid out in processes.
+//
+//   front       the process the user started: parent of the program, in the program's process group. It passes signals
+//               on and returns the program's exit status, also when the supervisor has been killed.
+//   supervisor  child of the front, in a process group of its own: traces the program. The terminal's signals, job
+//               control stops and kill(0, …) of the program don't reach it.
+//   program     child of the front, as it would be without tmrec.
+//
+// Rejected: a supervisor that is the program's parent. It would have to leave the program's process group or be hit by
+// what is sent to it, and with it gone nobody could collect the program's exit status.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "format/result.h"
+#include "tracee/task_handle.h"
+
+namespace tmrec::recorder {
+
+// What the supervisor tells the front when it is done.
+struct Report {
+  bool started = false;        // the program reached its first instruction
+  Error error;                 // when not started
+  std::uint64_t events = 0;
+  std::string ended_early;
+};
+
+struct Launched {
+  Report report;
+  int status = 0;              // of the program, as wait(2) gives it; meaningful when report.started
+  bool supervisor_died = false;
+};
+
+// Runs `supervise` in the supervisor process, with the program's first process standing at the exit stop of its execve.
+// Returns in the front when program and supervisor have ended.
+Result<Launched> launch(const std::vector<std::string>& argv,
+                        const std::function<Report(pid_t program, tracee::Stopped first)>& supervise);
+
+}  // namespace tmrec::recorder

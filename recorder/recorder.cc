@@ -1,0 +1,129 @@
+#include "recorder/recorder.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "recorder/launch.h"
+#include "recorder/session.h"
+
+namespace tmrec::recorder {
+
+namespace {
+
+Manifest first_manifest(const Options& options) {
+  Manifest manifest;
+  manifest.created = std::time(nullptr);
+  utsname names{};
+  uname(&names);
+  manifest.hostname = names.nodename;
+  manifest.kernel = names.release;
+  manifest.cpu = current_cpu();
+  manifest.command = options.argv;
+  std::error_code none;
+  manifest.cwd = std::filesystem::current_path(none).string();
+  manifest.uid = getuid();
+  manifest.check_every = options.check_every;
+  manifest.seed = options.seed;
+  auto relative = std::filesystem::relative(options.blobs, options.trace, none);
+  bool beside = options.blobs == options.trace.parent_path() / "blobs" || relative == "../blobs";
+  manifest.blob_root = beside ? "../blobs" : std::filesystem::absolute(options.blobs, none).string();
+  return manifest;
+}
+
+int exit_status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+// A signal every 100 ms that interrupts waitpid: the loop looks at starvation and at the log's health.
+void start_heartbeat() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGALRM, &action, nullptr);
+  itimerval every{{0, 100'000}, {0, 100'000}};
+  setitimer(ITIMER_REAL, &every, nullptr);
+}
+
+// Supervisor and program talk faster on one CPU than across two, and cpuid and getcpu then always answer alike.
+void share_one_cpu(pid_t program) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(std::max(0, sched_getcpu())), &one);
+  sched_setaffinity(program, sizeof one, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
+Report supervise(const Options& options, const TraceDir& trace, Manifest manifest, pid_t program,
+                 tracee::Stopped first) {
+  Report report;
+  auto blobs = BlobStore::create(options.blobs);
+  auto log = LogWriter::create(options.trace);
+  if (!blobs || !log) {
+    report.error = blobs ? log.error() : blobs.error();
+    kill(program, SIGKILL);
+    std::move(first).detach();
+    return report;
+  }
+  manifest.pid = Tid(program);
+  Session session(options, trace, std::move(*log), std::move(*blobs), manifest);
+  long size = syscall(SYS_sched_getaffinity, 0, sizeof session.affinity, &session.affinity);
+  if (size > 0) session.affinity_bytes = static_cast<std::size_t>(size);
+  share_one_cpu(program);
+  start_heartbeat();
+  auto started = std::chrono::steady_clock::now();
+  report.started = true;
+  report.ended_early = session.run(program, std::move(first));
+  report.events = session.log().last().value;
+  auto finished = session.log().finish();
+  if (!finished && report.ended_early.empty()) report.ended_early = finished.error().text;
+
+  Manifest& last = session.manifest();
+  last.complete = finished.has_value();
+  last.end_reason = report.ended_early;
+  last.exit_status = session.exit_status() ? exit_status_of(*session.exit_status()) : 0;
+  last.events = report.events;
+  last.duration_ns = static_cast<std::uint64_t>((std::chrono::steady_clock::now() - started).count());
+  if (auto synced = session.blobs().sync(); !synced && report.ended_early.empty()) {
+    report.ended_early = synced.error().text;
+  }
+  if (auto saved = last.save(trace.path()); !saved && report.ended_early.empty()) {
+    report.ended_early = saved.error().text;
+  }
+  return report;
+}
+
+}  // namespace
+
+Result<Outcome> record(const Options& options) {
+  if (options.argv.empty()) return fail(ErrorKind::Usage, "no program given");
+  TMREC_TRY(TraceDir trace, TraceDir::create(options.trace));
+  TMREC_TRY(BlobStore blobs, BlobStore::create(options.blobs));
+  Manifest manifest = first_manifest(options);
+  TMREC_CHECKED(manifest.save(trace.path()));
+  auto launched = launch(options.argv, [&](pid_t program, tracee::Stopped first) {
+    return supervise(options, trace, manifest, program, std::move(first));
+  });
+  if (!launched || !launched->report.started) {
+    std::error_code none;
+    std::filesystem::remove_all(trace.path(), none);
+    return std::unexpected(launched ? launched->report.error : launched.error());
+  }
+  Outcome outcome;
+  outcome.exit_status = exit_status_of(launched->status);
+  outcome.events = launched->report.events;
+  outcome.ended_early = launched->report.ended_early;
+  if (launched->supervisor_died) {
+    outcome.ended_early = "the supervisor was killed; the program went on unrecorded, the trace replays up to its last chunk";
+  }
+  return outcome;
+}
+
+}  // namespace tmrec::recorder

@@ -1,0 +1,136 @@
+#include "recorder/session.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "recorder/task_life.h"
+#include "tracee/remote_call.h"
+
+namespace tmrec::recorder {
+
+namespace {
+
+std::pair<std::uint64_t, std::uint64_t> identity(const struct stat& file) { return {file.st_dev, file.st_ino}; }
+
+}  // namespace
+
+Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs,
+                 Manifest manifest)
+    : options_(options),
+      trace_(std::move(trace)),
+      log_(std::move(log)),
+      blobs_(std::move(blobs)),
+      manifest_(std::move(manifest)),
+      backings_(blobs_),
+      loop_(sched::Policy::seeded(options.seed),
+            {.on_switch =
+                 [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
+                   if (from != 0) append(from, SwitchEvent{reason, Tid(to)});
+                 },
+             .on_exited =
+                 [this](pid_t pid, int status) {
+                   if (pid == first_pid_) exit_status_ = status;
+                 },
+             .on_tick =
+                 [this] {
+                   if (log_->failed()) throw sched::EndRecording{log_->error().text};
+                 }}) {
+  struct stat file {};
+  if (fstat(STDOUT_FILENO, &file) == 0) own_stdout_ = {true, file.st_dev, file.st_ino};
+  if (fstat(STDERR_FILENO, &file) == 0) own_stderr_ = {true, file.st_dev, file.st_ino};
+}
+
+EventNo Session::append(pid_t task, EventBody body) {
+  Event event;
+  event.tid = Tid(task);
+  event.time_ns = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_).count());
+  event.body = std::move(body);
+  return log_->append(std::move(event));
+}
+
+bool Session::check_due() const {
+  return options_.check_every != 0 && log_->last().value >= last_check_ + options_.check_every;
+}
+
+Stream Session::stream_of(pid_t tid, int fd) const {
+  if (!own_stdout_.known && !own_stderr_.known) return Stream::None;
+  char path[48];
+  std::snprintf(path, sizeof path, "/proc/%d/fd/%d", tid, fd);
+  struct stat file {};
+  if (stat(path, &file) < 0) return Stream::None;
+  auto [device, inode] = identity(file);
+  bool is_stdout = own_stdout_.known && own_stdout_.device == device && own_stdout_.inode == inode;
+  bool is_stderr = own_stderr_.known && own_stderr_.device == device && own_stderr_.inode == inode;
+  if (is_stdout && is_stderr) return fd == STDERR_FILENO ? Stream::Stderr : Stream::Stdout;
+  if (is_stdout) return Stream::Stdout;
+  return is_stderr ? Stream::Stderr : Stream::None;
+}
+
+void Session::adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process,
+                    std::shared_ptr<AddressSpace> space, Birthright inherited) {
+  ++process->tasks;
+  ++space->tasks;
+  entered_space(tid, space);
+  loop_.add(tid, std::move(stopped), [this, process, space, inherited](sched::LoopTask& task) {
+    TaskLife(*this, task, process, space, inherited).live(inherited.at_exec);
+  });
+}
+
+void Session::task_ended(pid_t tid) { spaces_.erase(tid); }
+
+// Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only the
+// task itself can take off.
+void Session::release(tracee::Stopped& task) {
+  sched_setaffinity(task.tid(), sizeof affinity, &affinity);
+  auto space = spaces_[task.tid()].lock();
+  if (!space || !space->call_gadget) return;
+  Regs regs = task.regs();
+  Regs at_call = regs;
+  // A task at a system call entry is about to perform it: the number is taken back and the call made again.
+  bool at_entry = static_cast<std::int64_t>(regs.rax) == -ENOSYS && static_cast<std::int64_t>(regs.orig_rax) >= 0;
+  if (at_entry) {
+    at_call.orig_rax = ~std::uint64_t{0};
+    task.set_regs(at_call);
+    regs.rip -= 2;
+    regs.rax = regs.orig_rax;
+    regs.orig_rax = ~std::uint64_t{0};
+  }
+  std::vector<siginfo_t> arrived;
+  tracee::remote_call(task, *space->call_gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
+  task.set_regs(regs);
+  for (const siginfo_t& info : arrived) {
+    siginfo_t copy = info;
+    if (syscall(SYS_rt_tgsigqueueinfo, task.tid(), task.tid(), info.si_signo, &copy) < 0) {
+      syscall(SYS_tkill, task.tid(), info.si_signo);
+    }
+  }
+}
+
+std::string Session::run(pid_t pid, tracee::Stopped first) {
+  auto memory = tracee::RemoteMemory::open(pid);
+  if (!memory) return memory.error().text;
+  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, 0});
+  auto process = std::make_shared<Process>(Process{pid, 0});
+  std::string ended_early;
+  try {
+    Birthright first_task;
+    first_task.at_exec = true;
+    first_pid_ = pid;
+    adopt(pid, std::move(first), process, space, first_task);
+    loop_.run();
+  } catch (const sched::EndRecording& end) {
+    ended_early = end.reason;
+  } catch (const std::exception& broken) {
+    ended_early = fmt::format("internal error: {}", broken.what());
+  }
+  if (!ended_early.empty()) loop_.release_all([this](tracee::Stopped& task) { release(task); });
+  append(pid, EndEvent{ended_early});
+  return ended_early;
+}
+
+}  // namespace tmrec::recorder

@@ -1,0 +1,109 @@
+// What one recording consists of: its log, blobs and manifest, the loop, and the processes followed so far.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <sched.h>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "format/blob_store.h"
+#include "format/log.h"
+#include "format/manifest.h"
+#include "format/trace_dir.h"
+#include "recorder/backings.h"
+#include "recorder/recorder.h"
+#include "sched/loop.h"
+#include "tracee/remote_memory.h"
+
+namespace tmrec::recorder {
+
+// One address space, shared by threads and by what vfork makes.
+struct AddressSpace {
+  tracee::RemoteMemory memory;
+  std::optional<RemoteAddr> call_gadget;                 // in the patched vdso
+  std::unordered_set<std::uint64_t> syscall_sites;       // rip behind `syscall` instructions seen to be that
+  int tasks = 0;                                         // alive in it
+};
+
+struct Process {
+  pid_t leader = 0;
+  int tasks = 0;  // alive
+};
+
+// What a task has from its birth.
+struct Birthright {
+  std::uint64_t clear_child_tid = 0;   // CLONE_CHILD_CLEARTID
+  std::optional<cpu_set_t> affinity;   // what the program set, virtually
+  int tsc_mode = 1;                    // PR_TSC_ENABLE, as the program sees it
+  bool at_exec = false;                // the recording's first task
+};
+
+class Session {
+ public:
+  Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs,
+          Manifest manifest);
+
+  // Records the program whose first process `pid` stands at the exit stop of its execve, until the last task of the
+  // recording has ended. Returns why it ended before that, or an empty string.
+  std::string run(pid_t pid, tracee::Stopped first);
+
+  EventNo append(pid_t task, EventBody body);
+
+  // Counts something for `tmrec info`.
+  void refused(const std::string& what) { tally(manifest_.refused, what); }
+  void note(const std::string& what) { tally(manifest_.notes, what); }
+
+  // Adds a task and starts its life at the stop it stands in.
+  void adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process, std::shared_ptr<AddressSpace> space,
+             Birthright inherited);
+  // A task has another address space from now on (exec).
+  void entered_space(pid_t tid, const std::shared_ptr<AddressSpace>& space) { spaces_[tid] = space; }
+  void task_ended(pid_t tid);
+
+  const Options& options() const { return options_; }
+  const TraceDir& trace() const { return trace_; }
+  sched::Loop& loop() { return loop_; }
+  LogWriter& log() { return *log_; }
+  Backings& backings() { return backings_; }
+  BlobStore& blobs() { return blobs_; }
+  Manifest& manifest() { return manifest_; }
+
+  // Of the first process, as wait(2) gives it; nullopt while it lives.
+  std::optional<int> exit_status() const { return exit_status_; }
+
+  // The CPUs the recording was allowed to use before tmrec pinned it to one; what the program is told.
+  cpu_set_t affinity{};
+  std::size_t affinity_bytes = 8;  // of the kernel's CPU masks
+  // Whether a memory check is due; the caller makes it.
+  bool check_due() const;
+  void checked() { last_check_ = log_->last().value; }
+
+  // Standard output and error of the recording, to recognise them among the program's files.
+  Stream stream_of(pid_t tid, int fd) const;
+
+ private:
+  void release(tracee::Stopped& task);
+
+  Options options_;
+  TraceDir trace_;
+  std::unique_ptr<LogWriter> log_;
+  BlobStore blobs_;
+  Manifest manifest_;
+  Backings backings_;
+  sched::Loop loop_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::uint64_t last_check_ = 0;
+  pid_t first_pid_ = 0;
+  std::optional<int> exit_status_;
+  std::unordered_map<pid_t, std::weak_ptr<AddressSpace>> spaces_;  // by task, to release it
+  struct OwnStream {
+    bool known = false;
+    std::uint64_t device = 0, inode = 0;
+  };
+  OwnStream own_stdout_, own_stderr_;
+};
+
+}  // namespace tmrec::recorder

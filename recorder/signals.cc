@@ -1,0 +1,165 @@
+// Signals.
+//
+// A synchronous one (SIGSEGV by an access) belongs to its instruction: it is delivered at once and replay raises it
+// again by itself. An asynchronous one may come anywhere, but is delivered only where replay can find the place: at the
+// exit of a system call, before the task has executed anything, or in front of one. One that comes in the middle of a
+// computation is kept back and delivered in front of the next call: the call is put off, so that the handler runs as
+// if the signal had come one instruction earlier.
+//
+// What a handler gets (the frame, registers, extended state) is recorded after the kernel has built it, by stepping
+// into the handler: with PTRACE_SINGLESTEP the kernel stops at the handler's first instruction.
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "recorder/task_life.h"
+#include "tracee/instruction.h"
+#include "tracee/proc.h"
+
+namespace tmrec::recorder {
+
+using tracee::Resume;
+using tracee::Stop;
+
+namespace {
+
+bool raised_by_instruction(const siginfo_t& info) {
+  if (info.si_code <= 0) return false;  // sent by kill, tgkill, sigqueue
+  switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP: return true;
+    default: return false;
+  }
+}
+
+bool ignored_by_default(int signal) {
+  return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH;
+}
+
+bool stops_by_default(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+Bytes bytes_of(const siginfo_t& info) {
+  const auto* raw = reinterpret_cast<const std::uint8_t*>(&info);
+  return Bytes(raw, raw + sizeof info);
+}
+
+// What the kernel put on the stack: struct rt_sigframe and, above it, the extended state that it points to
+// (arch/x86/kernel/signal_64.c, arch/x86/kernel/fpu/signal.c).
+Extent read_frame(const tracee::RemoteMemory& memory, std::uint64_t rsp) {
+  constexpr std::uint64_t kContext = 8;  // behind the return address
+  constexpr std::uint32_t kMagic1 = 0x46505853;  // FP_XSTATE_MAGIC1, asm/sigcontext.h
+  constexpr std::uint64_t kSoftwareBytes = 464;  // struct _fpx_sw_bytes in the legacy area
+  constexpr std::uint64_t kLegacySize = 512;
+  constexpr std::uint64_t kWithoutState = kContext + 304 + sizeof(siginfo_t);  // kernel's struct ucontext: 304
+  std::uint64_t end = rsp + kWithoutState;
+  auto state = memory.get<std::uint64_t>(RemoteAddr(rsp + kContext + offsetof(ucontext_t, uc_mcontext.fpregs)));
+  if (state && *state != 0) {
+    struct {
+      std::uint32_t magic1, extended_size;
+    } software{};
+    std::uint64_t size = kLegacySize;
+    if (memory.read(*state + kSoftwareBytes, &software, sizeof software) && software.magic1 == kMagic1) {
+      size = software.extended_size;
+    }
+    if (*state > rsp && *state - rsp < 65536 && size < 65536) end = std::max(end, *state + size);
+  }
+  return Extent{RemoteAddr(rsp), memory.read_some(RemoteAddr(rsp), end - rsp), false};
+}
+
+}  // namespace
+
+bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& regs) {
+  auto kind = tracee::trapped_instruction(info, regs, memory());
+  if (!kind) return false;
+  InstructionEvent event{*kind, regs, tracee::perform(*kind, regs)};
+  stopped().set_regs(event.after);
+  boundary_ = event.after;
+  session_.note(*kind == InstructionEvent::Kind::Cpuid ? "cpuid" : "rdtsc");
+  session_.append(tid(), std::move(event));
+  return true;
+}
+
+int TaskLife::on_signal(const Stop& stop) {
+  siginfo_t info = stopped().siginfo();
+  Regs now = stopped().regs();
+  if (raised_by_instruction(info)) {
+    if (perform_trapped_instruction(info, now)) return 0;
+    return deliver(info, true);
+  }
+  // A deferred signal comes back as one sent by the kernel; it gets its own siginfo again.
+  if (injected_ == stop.signal && info.si_code == SI_KERNEL && !deferred_.empty()) {
+    info = deferred_.front();
+    deferred_.pop_front();
+    injected_ = 0;
+    stopped().set_siginfo(info);
+  }
+  if (!(now == boundary_)) {
+    deferred_.push_back(info);
+    return 0;
+  }
+  return deliver(info, false);
+}
+
+int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
+  SignalEvent event;
+  event.signo = info.si_signo;
+  event.siginfo = bytes_of(info);
+  event.synchronous = synchronous;
+  event.at_syscall = at_syscall_ && !synchronous;
+  event.before = stopped().regs();
+  auto masks = tracee::signal_masks(tid());
+  if (!masks) throw tracee::TaskDied{tid()};
+  if (info.si_signo != SIGSTOP && info.si_signo != SIGKILL && masks->is_caught(info.si_signo)) {
+    Stop stop = task_.run(Resume::Step, info.si_signo);
+    Regs after = stopped().regs();
+    if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP || after.rip == event.before.rip) {
+      return handle(stop);  // the frame could not be written: the kernel sends SIGSEGV instead
+    }
+    event.after = after;
+    event.frame = read_frame(memory(), after.rsp);
+    event.xstate = stopped().xstate();
+    session_.append(tid(), std::move(event));
+    boundary_ = after;
+    at_syscall_ = false;
+    return 0;
+  }
+  if (masks->is_ignored(info.si_signo) || ignored_by_default(info.si_signo)) {
+    event.action = SignalEvent::Action::Ignored;
+  } else if (stops_by_default(info.si_signo)) {
+    event.action = SignalEvent::Action::Stop;
+  } else {
+    event.action = SignalEvent::Action::Fatal;
+  }
+  session_.append(tid(), std::move(event));
+  return info.si_signo;
+}
+
+std::optional<siginfo_t> TaskLife::next_deferred() {
+  if (deferred_.empty()) return std::nullopt;
+  return deferred_.front();
+}
+
+int TaskLife::deliver_before_call(const Regs& entry, const siginfo_t& info) {
+  Regs regs = entry;
+  regs.orig_rax = ~std::uint64_t{0};
+  stopped().set_regs(regs);
+  task_.run(Resume::ToSyscall);
+  regs = stopped().regs();
+  regs.rip = entry.rip - 2;
+  regs.rax = entry.orig_rax;
+  regs.orig_rax = ~std::uint64_t{0};
+  stopped().set_regs(regs);
+  boundary_ = regs;
+  at_syscall_ = true;
+  return info.si_signo;
+}
+
+}  // namespace tmrec::recorder

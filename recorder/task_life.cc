@@ -1,0 +1,123 @@
+#include "recorder/task_life.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "recorder/memory_check.h"
+#include "tracee/proc.h"
+
+namespace tmrec::recorder {
+
+using sched::TaskEnding;
+using tracee::Resume;
+using tracee::Stop;
+
+TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Process> process,
+                   std::shared_ptr<AddressSpace> space, Birthright inherited)
+    : session_(session),
+      task_(task),
+      process_(std::move(process)),
+      space_(std::move(space)),
+      clear_child_tid_(inherited.clear_child_tid),
+      affinity_(inherited.affinity),
+      tsc_mode_(inherited.tsc_mode) {}
+
+void TaskLife::live(bool at_exec) {
+  try {
+    boundary_ = stopped().regs();
+    if (at_exec) enter_program(0);
+    int signal = 0;
+    for (;;) {
+      Stop stop = task_.run(Resume::ToSyscall, signal);
+      signal = handle(stop);
+      if (session_.check_due()) check_memory();
+    }
+  } catch (const TaskEnding&) {
+  } catch (const tracee::TaskDied&) {
+  }
+  end_of_life();
+}
+
+int TaskLife::handle(const Stop& stop) {
+  switch (stop.kind) {
+    case Stop::Kind::Syscall: return on_syscall();
+    case Stop::Kind::Signal: return on_signal(stop);
+    case Stop::Kind::GroupStop: {
+      Stop next = task_.park();
+      while (next.kind == Stop::Kind::GroupStop) next = task_.park();
+      return next.kind == Stop::Kind::EventStop ? 0 : handle(next);
+    }
+    default: return 0;  // PTRACE_INTERRUPT and the end of a group stop change nothing
+  }
+}
+
+void TaskLife::check_memory() {
+  session_.checked();
+  session_.append(tid(), CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory())});
+}
+
+// The kernel walks the robust list and clears the child tid word after the last ptrace stop (kernel/futex/core.c,
+// exit_robust_list; kernel/fork.c, mm_release). Both follow fixed rules, so the words are computed here, while the
+// memory can be read, and the baton is kept until the task has gone: nobody sees them earlier.
+std::vector<Extent> TaskLife::memory_written_at_exit(int own_tid) {
+  std::vector<Extent> written;
+  auto word = [&](RemoteAddr at, std::uint32_t value) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
+    written.push_back(Extent{at, Bytes(bytes, bytes + sizeof value), false});
+  };
+  struct robust_list_head* head = nullptr;
+  std::size_t size = 0;
+  auto died = [&](std::uint64_t entry, std::int64_t offset) {
+    RemoteAddr at((entry & ~std::uint64_t{1}) + static_cast<std::uint64_t>(offset));
+    auto value = memory().get<std::uint32_t>(at);
+    if (value && (*value & FUTEX_TID_MASK) == static_cast<std::uint32_t>(own_tid)) {
+      word(at, (*value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+    }
+  };
+  if (syscall(SYS_get_robust_list, tid(), &head, &size) == 0 && head != nullptr) {
+    constexpr int kLimit = 2048;  // ROBUST_LIST_LIMIT, include/uapi/linux/futex.h
+    auto base = reinterpret_cast<std::uint64_t>(head);
+    auto list = memory().get<robust_list_head>(RemoteAddr(base));
+    if (list) {
+      auto pending = reinterpret_cast<std::uint64_t>(list->list_op_pending);
+      auto entry = reinterpret_cast<std::uint64_t>(list->list.next);
+      for (int i = 0; i < kLimit && (entry & ~std::uint64_t{1}) != base; ++i) {
+        auto next = memory().get<std::uint64_t>(RemoteAddr(entry & ~std::uint64_t{1}));
+        if (entry != pending) died(entry, list->futex_offset);
+        if (!next) break;
+        entry = *next;
+      }
+      if (pending != 0) died(pending, list->futex_offset);
+    }
+  }
+  if (clear_child_tid_ != 0 && space_->tasks > 1) word(RemoteAddr(clear_child_tid_), 0);
+  return written;
+}
+
+void TaskLife::end_of_life() {
+  ExitEvent event;
+  bool at_exit_stop = task_.await_exit_stop();
+  if (at_exit_stop) {
+    try {
+      event.status = static_cast<std::int32_t>(stopped().event_message());
+      event.memory = memory_written_at_exit(tid());
+    } catch (const tracee::TaskDied&) {
+    }
+    task_.await_end();
+  } else {
+    event.status = task_.last_stop().status;
+  }
+  --process_->tasks;
+  --space_->tasks;
+  event.process_ended = process_->tasks == 0;
+  session_.append(tid(), std::move(event));
+  session_.task_ended(tid());
+}
+
+}  // namespace tmrec::recorder

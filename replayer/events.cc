@@ -1,0 +1,140 @@
+// Everything in the log but system calls, at replay.
+#include <linux/sched.h>
+#include <sys/mman.h>
+
+#include <csignal>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "format/core_file.h"
+#include "replayer/session.h"
+#include "tracee/memory_hash.h"
+#include "tracee/proc.h"
+
+namespace tmrec::replayer {
+
+using tracee::Stop;
+
+// The kernel of the replaying machine never builds a frame: the recorded one is written.
+Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
+  bool handled = event.action == SignalEvent::Action::Handler;
+  if (event.synchronous) {
+    if (task.restarts) restart_call(task);
+    Stop stop = run(task);
+    if (stop.kind != Stop::Kind::Signal || stop.signal != event.signo) {
+      actual_regs_ = task.regs;
+      expected_regs_ = event.before;
+      return fail(ErrorKind::Desync, fmt::format("expected signal {} at {:#x}, came to {} at {:#x}", event.signo,
+                                                 event.before.rip, tracee::describe(stop), task.regs.rip));
+    }
+    TMREC_CHECKED(same_regs("at a fault", task.regs, event.before));
+    siginfo_t recorded{};
+    std::memcpy(&recorded, event.siginfo.data(), std::min(event.siginfo.size(), sizeof recorded));
+    siginfo_t actual = task.stub->siginfo();
+    if (actual.si_addr != recorded.si_addr || actual.si_code != recorded.si_code) {
+      return fail(ErrorKind::Desync, fmt::format("the fault is at {} (code {}), recorded {} (code {})", actual.si_addr,
+                                                 actual.si_code, recorded.si_addr, recorded.si_code));
+    }
+  } else if (event.at_syscall && !task.in_call) {
+    TMREC_CHECKED(reach_call(task, event.before, true));
+    task.regs = event.before;
+  } else if (!task.in_call) {
+    TMREC_CHECKED(same_regs("at a signal", task.regs, event.before));
+  }
+  if (!handled) return {};
+  if (!task.space->memory().write(event.frame.addr.value, event.frame.bytes.data(), event.frame.bytes.size())) {
+    return fail(ErrorKind::Desync, fmt::format("no memory at {:#x} for a signal frame", event.frame.addr.value));
+  }
+  task.regs = event.after;
+  task.restarts = false;
+  if (!event.xstate.empty()) task.stub->set_xstate(event.xstate);
+  return {};
+}
+
+Result<void> Session::apply_to(Task& task, const InstructionEvent& event) {
+  if (task.restarts) restart_call(task);
+  Stop stop = run(task);
+  if (stop.kind != Stop::Kind::Signal || stop.signal != SIGSEGV) {
+    return fail(ErrorKind::Desync, fmt::format("expected a trapping instruction at {:#x}, came to {} at {:#x}",
+                                               event.before.rip, tracee::describe(stop), task.regs.rip));
+  }
+  TMREC_CHECKED(same_regs("at a trapping instruction", task.regs, event.before));
+  task.regs = event.after;
+  return {};
+}
+
+Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
+  if (!parent.in_call) return fail(ErrorKind::BadTrace, "a task is born outside of a system call");
+  bool shares_memory = (event.flags & CLONE_VM) != 0;
+  auto child = std::make_unique<Task>();
+  child->tid = event.child;
+  child->process = event.child_process;
+  TMREC_TRY(tracee::Stopped stub, clone_stub(*parent.stub, shares_memory));
+  if (shares_memory) {
+    child->space = parent.space;
+  } else {
+    TMREC_TRY(Space copy, parent.space->forked(stub));
+    child->space = std::make_shared<Space>(std::move(copy));
+  }
+  ++child->space->tasks;
+  child->stub = std::move(stub);
+  child->regs = event.child_regs;
+  TMREC_CHECKED(write_extents(*child, event.child_memory));
+  tasks_[event.child] = std::move(child);
+  return {};
+}
+
+Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
+  auto task = std::make_unique<Task>();
+  task->tid = tid;
+  task->process = tid;
+  auto former = tasks_.find(event.former);
+  if (former != tasks_.end()) {
+    --former->second->space->tasks;
+    if (former->second->stub) end_stub(std::move(*former->second->stub));
+    tasks_.erase(former);
+  }
+  if (first_process_.value == 0) first_process_ = tid;
+  TMREC_TRY(auto path, trace_.snapshot(event.snapshot));
+  TMREC_TRY(Snapshot snapshot, read_core(path));
+  TMREC_TRY(tracee::Stopped stub, new_stub());
+  TMREC_TRY(Space space, Space::build(stub, snapshot, objects_));
+  task->space = std::make_shared<Space>(std::move(space));
+  task->space->tasks = 1;
+  stub.set_xstate(snapshot.xstate);
+  task->stub = std::move(stub);
+  task->regs = snapshot.regs;
+  tasks_[tid] = std::move(task);
+  return {};
+}
+
+Result<void> Session::apply_to(Task& task, const ExitEvent& event) {
+  if (task.space->tasks > 1) TMREC_CHECKED(write_extents(task, event.memory));
+  if (task.process == first_process_ && event.process_ended) exit_status_ = event.status;
+  --task.space->tasks;
+  if (task.stub) end_stub(std::move(*task.stub));
+  task.stub.reset();
+  tasks_.erase(Tid(task.tid));
+  return {};
+}
+
+Result<void> Session::apply_to(Task& task, const CheckEvent& event) {
+  if (!task.in_call) TMREC_CHECKED(same_regs("at a check", task.regs, event.regs));
+  tracee::PresentPages present(task.stub->tid());
+  TMREC_TRY(auto maps, tracee::read_maps(task.stub->tid()));
+  for (const CheckEvent::Range& range : event.ranges) {
+    bool shared = false;
+    for (const auto& map : maps) {
+      if (map.start <= range.start && range.start < map.end) shared = map.shared;
+    }
+    std::uint64_t hash = tracee::hash_range(task.space->memory(), present, range.start, range.end, shared);
+    if (hash != range.hash) {
+      return fail(ErrorKind::Desync, fmt::format("memory {:#x}-{:#x} differs from the recording (hash {:#x}, recorded {:#x})",
+                                                 range.start.value, range.end.value, hash, range.hash));
+    }
+  }
+  return {};
+}
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,42 @@
+// Mapped objects at replay. A private mapping shows the recorded content straight from its blob. As soon as an object is
+// mapped shared, or the recording changes it, it becomes a memfd of the replayer's, which all mappings of it then show:
+// pages a program has written to privately keep its content, all others see every change, as with the original file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <unordered_map>
+
+#include "format/blob_store.h"
+#include "format/event.h"
+
+namespace tmrec::replayer {
+
+class Objects {
+ public:
+  // `show_everywhere`: makes all existing private mappings of an object show its memfd, in every address space.
+  Objects(BlobStore blobs, std::function<Result<void>(BackingId, int memfd)> show_everywhere)
+      : blobs_(std::move(blobs)), show_everywhere_(std::move(show_everywhere)) {}
+  ~Objects();
+  Objects(const Objects&) = delete;
+  Objects& operator=(const Objects&) = delete;
+
+  // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
+  Result<int> show(const MapSource& source, bool shared);
+  Result<void> change(const FileChange& change);
+
+ private:
+  struct Object {
+    BlobId loaded;          // content, unless changed since
+    int blob_fd = -1;
+    int memfd = -1;
+  };
+  Result<void> open_blob(Object& object, const BlobId& blob);
+  Result<void> to_memfd(BackingId id, Object& object);
+
+  BlobStore blobs_;
+  std::function<Result<void>(BackingId, int)> show_everywhere_;
+  std::unordered_map<std::uint32_t, Object> objects_;
+};
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,77 @@
+#include "replayer/replayer.h"
+
+#include <sched.h>
+#include <sys/wait.h>
+
+#include "format/manifest.h"
+#include "replayer/session.h"
+#include "tracee/broken.h"
+
+namespace tmrec::replayer {
+
+namespace {
+
+constexpr std::uint64_t kEventsPerProgress = 1000;
+
+int exit_status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+// Replayer and stubs talk faster on one CPU than across two; restored when the replay is over.
+class OneCpu {
+ public:
+  OneCpu() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(std::max(0, sched_getcpu())), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~OneCpu() { sched_setaffinity(0, sizeof before_, &before_); }
+  OneCpu(const OneCpu&) = delete;
+  OneCpu& operator=(const OneCpu&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+}  // namespace
+
+Result<Outcome> replay(const Options& options) {
+  TMREC_TRY(TraceDir trace, TraceDir::open(options.trace));
+  TMREC_TRY(Manifest manifest, Manifest::load(options.trace));
+  TMREC_TRY(LogReader log, LogReader::open(options.trace));
+  auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
+  OneCpu pinned;
+  Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo);
+  Outcome outcome;
+  for (;;) {
+    Result<bool> stepped = false;
+    try {
+      stepped = session.step();
+    } catch (const BrokenInvariant& broken) {
+      stepped = fail(ErrorKind::System, std::string("internal error: ") + broken.what());
+    }
+    if (!stepped) {
+      if (stepped.error().kind != ErrorKind::Desync) return std::unexpected(stepped.error());
+      outcome.desync = session.report(stepped.error());
+      break;
+    }
+    if (!*stepped) break;
+    if (options.progress && session.position().value % kEventsPerProgress == 0) {
+      options.progress(session.position(), EventNo(manifest.events));
+    }
+  }
+  outcome.events = session.position().value;
+  outcome.complete = session.ended() && session.end_reason().empty();
+  outcome.ended_early = session.end_reason();
+  if (!session.ended()) outcome.ended_early = "the recording was cut off; everything up to there was replayed";
+  if (manifest.complete) {
+    outcome.exit_status = manifest.exit_status;
+  } else if (session.exit_status()) {
+    outcome.exit_status = exit_status_of(*session.exit_status());
+  }
+  return outcome;
+}
+
+}  // namespace tmrec::replayer

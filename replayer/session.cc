@@ -1,0 +1,120 @@
+#include "replayer/session.h"
+
+#include <sys/wait.h>
+
+#include <fmt/format.h>
+
+#include "replayer/describe.h"
+#include "tracee/broken.h"
+
+namespace tmrec::replayer {
+
+using tracee::Resume;
+using tracee::Stop;
+
+namespace {
+constexpr std::size_t kRecentEvents = 12;
+}
+
+Session::Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo)
+    : trace_(std::move(trace)),
+      log_(std::move(log)),
+      objects_(std::move(blobs), [this](BackingId id, int memfd) { return show_everywhere(id, memfd); }),
+      echo_(echo) {}
+
+Session::~Session() {
+  std::vector<pid_t> tids;
+  for (auto& [tid, task] : tasks_) {
+    if (task->stub) tids.push_back(task->stub->tid());
+  }
+  for (pid_t tid : tids) kill(tid, SIGKILL);
+  for (pid_t tid : tids) waitpid(tid, nullptr, __WALL);
+}
+
+Result<bool> Session::step() {
+  TMREC_TRY(std::optional<Event> event, log_.next());
+  if (!event) return false;
+  recent_.push_back(*event);
+  if (recent_.size() > kRecentEvents) recent_.pop_front();
+  try {
+    TMREC_CHECKED(apply(*event));
+  } catch (const tracee::TaskDied& died) {
+    return fail(ErrorKind::Desync, fmt::format("the replayed task {} is gone; it should be there", event->tid.value));
+  }
+  now_ = event->no;
+  return true;
+}
+
+Result<Session::Task*> Session::task(Tid tid) {
+  auto it = tasks_.find(tid);
+  if (it == tasks_.end()) return fail(ErrorKind::BadTrace, fmt::format("an event of task {}, which does not exist", tid.value));
+  return it->second.get();
+}
+
+Result<void> Session::apply(const Event& event) {
+  if (const auto* end = std::get_if<EndEvent>(&event.body)) {
+    end_seen_ = true;
+    end_reason_ = end->reason;
+    return {};
+  }
+  if (std::holds_alternative<SwitchEvent>(event.body)) return {};
+  if (const auto* exec = std::get_if<ExecEvent>(&event.body)) return apply_exec(event.tid, *exec);
+  TMREC_TRY(Task * of, task(event.tid));
+  return std::visit(
+      [&](const auto& body) -> Result<void> {
+        if constexpr (requires { apply_to(*of, body); }) {
+          return apply_to(*of, body);
+        } else {
+          return {};
+        }
+      },
+      event.body);
+}
+
+// Runs the program's own code until it stops: at a system call (not performed), or by a signal of its own making.
+Stop Session::run(Task& task) {
+  Regs regs = task.regs;
+  regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
+  task.stub->set_regs(regs);
+  Stop stop = run_stub(*task.stub, Resume::EmulateCalls);
+  task.regs = task.stub->regs();
+  return stop;
+}
+
+Result<void> Session::same_regs(const char* where, const Regs& actual, const Regs& expected) {
+  Regs a = actual, e = expected;
+  // Not the program's: what the kernel remembers of the last system call.
+  a.orig_rax = e.orig_rax = 0;
+  if (a == e) return {};
+  actual_regs_ = actual;
+  expected_regs_ = expected;
+  return fail(ErrorKind::Desync, fmt::format("{}: {}", where, first_difference(a, e)));
+}
+
+Result<void> Session::show_everywhere(BackingId backing, int memfd) {
+  std::vector<Space*> done;
+  for (auto& [tid, task] : tasks_) {
+    if (!task->stub || std::find(done.begin(), done.end(), task->space.get()) != done.end()) continue;
+    done.push_back(task->space.get());
+    if (task->space->shows(backing)) TMREC_CHECKED(task->space->show_memfd(*task->stub, backing, memfd));
+  }
+  return {};
+}
+
+Desync Session::report(const Error& error) {
+  Desync desync;
+  desync.event = recent_.empty() ? EventNo(0) : recent_.back().no;
+  desync.task = recent_.empty() ? Tid(0) : recent_.back().tid;
+  desync.what = error.text;
+  if (actual_regs_ && expected_regs_) desync.context += differing_registers(*actual_regs_, *expected_regs_);
+  desync.context += "events before and at the difference:\n";
+  for (const Event& event : recent_) desync.context += "  " + one_line(event) + "\n";
+  for (int i = 0; i < 3; ++i) {
+    auto next = log_.next();
+    if (!next || !*next) break;
+    desync.context += "  " + one_line(**next) + "  (next)\n";
+  }
+  return desync;
+}
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,91 @@
+// A replay under way: the recorded tasks, each with its stub, at the position after the event applied last.
+//
+// The log's order is the schedule: one event after the other is applied to its task, which first runs to where the event
+// belongs. All tasks stand still between two events, and a task's state is data alone (registers, stub, whether it is
+// inside a call), so a position can later be copied by forking the stubs. Rejected: a fiber per task as the recorder has;
+// its stack would be state that no checkpoint could hold.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "format/log.h"
+#include "format/trace_dir.h"
+#include "replayer/objects.h"
+#include "replayer/replayer.h"
+#include "replayer/space.h"
+
+namespace tmrec::replayer {
+
+class Session {
+ public:
+  Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo);
+  ~Session();
+
+  // Applies the next event; false at the end of the log. An error of kind Desync is the first difference.
+  Result<bool> step();
+
+  EventNo position() const { return now_; }
+  bool ended() const { return end_seen_; }
+  const std::string& end_reason() const { return end_reason_; }
+  // Of the first process, as wait(2) gives it, from its exit event.
+  std::optional<int> exit_status() const { return exit_status_; }
+  bool torn() const { return log_.torn(); }
+
+  // After a desync: registers of the task and the events around.
+  Desync report(const Error& error);
+
+ private:
+  struct Task {
+    Tid tid;
+    Tid process;
+    std::shared_ptr<Space> space;
+    std::optional<tracee::Stopped> stub;
+    Regs regs;                    // of the program, at its position
+    bool in_call = false;         // stands in a call that has not returned
+    bool restarts = false;        // its last call is made again unless a handler runs first
+    bool extended_known = true;
+  };
+
+  Result<void> apply(const Event& event);
+  Result<Task*> task(Tid tid);
+  tracee::Stop run(Task& task);
+  Result<void> reach_call(Task& task, const Regs& expected, bool rewound);
+
+  // calls.cc
+  Result<void> apply_to(Task& task, const SyscallEvent& event);
+  Result<void> enter_call(Task& task, const SyscallEvent& event);
+  Result<void> leave_call(Task& task, const SyscallEvent& event);
+  Result<void> check_inputs(Task& task, const SyscallEvent& event);
+  Result<void> write_extents(Task& task, const std::vector<Extent>& extents);
+  void repeat_output(Task& task, const SyscallEvent& event);
+  void restart_call(Task& task);
+
+  // events.cc
+  Result<void> apply_to(Task& task, const SignalEvent& event);
+  Result<void> apply_to(Task& task, const CloneEvent& event);
+  Result<void> apply_to(Task& task, const InstructionEvent& event);
+  Result<void> apply_to(Task& task, const CheckEvent& event);
+  Result<void> apply_to(Task& task, const ExitEvent& event);
+  Result<void> apply_exec(Tid tid, const ExecEvent& event);
+
+  Result<void> same_regs(const char* where, const Regs& actual, const Regs& expected);
+  Result<void> show_everywhere(BackingId backing, int memfd);
+
+  TraceDir trace_;
+  LogReader log_;
+  Objects objects_;
+  bool echo_;
+  std::unordered_map<Tid, std::unique_ptr<Task>> tasks_;
+  Tid first_process_;
+  EventNo now_;
+  bool end_seen_ = false;
+  std::string end_reason_;
+  std::optional<int> exit_status_;
+  std::deque<Event> recent_;       // the last events, for a report; the newest at the back
+  std::optional<Regs> actual_regs_, expected_regs_;  // of the difference found
+};
+
+}  // namespace tmrec::replayer

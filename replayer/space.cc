@@ -1,0 +1,228 @@
+#include "replayer/space.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include <fmt/format.h>
+
+#include "tracee/memory_hash.h"
+#include "tracee/proc.h"
+
+namespace tmrec::replayer {
+
+namespace {
+
+constexpr std::uint64_t u64(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+// <linux/mman.h>; newer than some headers.
+constexpr std::uint64_t kMadvRemove = 9, kMadvDontneedLocked = 24, kMadvWipeOnFork = 18, kMadvKeepOnFork = 19;
+
+Result<void> expect(const char* what, std::int64_t actual, std::int64_t recorded) {
+  if (actual == recorded) return {};
+  return fail(ErrorKind::Desync, fmt::format("{} gave {:#x}, recorded {:#x}", what, actual, recorded));
+}
+
+bool succeeded(std::int64_t ret) { return ret >= 0 || ret < -4095; }
+
+}  // namespace
+
+Result<int> Space::fd_in_stub(tracee::Stopped& task, int fd, bool writable) {
+  return open_in_stub(task, memory_, fd, writable ? O_RDWR : O_RDONLY);
+}
+
+Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_t size, int prot, int flags,
+                        const MapSource& source, Objects& objects) {
+  if (start < kStubPage + kStubSize && start + size > kStubPage) {
+    return fail(ErrorKind::BadTrace, fmt::format("the program mapped {:#x}, which the replayer needs", kStubPage));
+  }
+  forget(start, start + page_up(size));
+  bool shared = (flags & MAP_SHARED) != 0;
+  if (source.kind != MapSource::Kind::File) {
+    std::int64_t at = call_in_stub(task, SYS_mmap,
+                                   {start, size, static_cast<std::uint64_t>(prot),
+                                    static_cast<std::uint64_t>(flags | MAP_FIXED | MAP_ANONYMOUS), ~std::uint64_t{0}, 0});
+    return expect("mapping memory", at, static_cast<std::int64_t>(start));
+  }
+  TMREC_TRY(int shown, objects.show(source, shared));
+  TMREC_TRY(int fd, fd_in_stub(task, shown, shared));
+  std::int64_t at =
+      call_in_stub(task, SYS_mmap, {start, size, static_cast<std::uint64_t>(prot),
+                                    static_cast<std::uint64_t>(flags | MAP_FIXED), static_cast<std::uint64_t>(fd),
+                                    source.offset});
+  call_in_stub(task, SYS_close, {static_cast<std::uint64_t>(fd)});
+  if (!shared) objects_shown_[start] = {start + page_up(size), source.backing, source.offset};
+  return expect("mapping a file", at, static_cast<std::int64_t>(start));
+}
+
+Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Objects& objects) {
+  TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
+  Space space(std::move(memory));
+  space.brk_ = snapshot.brk;
+  struct rlimit stack {};
+  if (prlimit(stub.tid(), RLIMIT_STACK, nullptr, &stack) == 0) {
+    stack.rlim_cur = std::min<rlim_t>(snapshot.stack_limit, stack.rlim_max);
+    prlimit(stub.tid(), RLIMIT_STACK, &stack, nullptr);
+  }
+  if ((snapshot.personality & READ_IMPLIES_EXEC) != 0) {
+    call_in_stub(stub, SYS_personality, {snapshot.personality});
+  }
+  for (const Mapping& mapping : snapshot.mappings) {
+    int flags = mapping.shared ? MAP_SHARED : MAP_PRIVATE;
+    if (mapping.grows_down) flags |= MAP_GROWSDOWN | MAP_STACK;
+    TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags,
+                            mapping.source, objects));
+  }
+  for (const Extent& page : snapshot.pages) {
+    if (!space.memory_.write(page.addr.value, page.bytes.data(), page.bytes.size())) {
+      return fail(ErrorKind::BadTrace, fmt::format("the snapshot has content at {:#x}, where it maps nothing",
+                                                   page.addr.value));
+    }
+  }
+  return space;
+}
+
+Result<Space> Space::forked(tracee::Stopped& stub) const {
+  TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
+  Space copy(std::move(memory));
+  copy.brk_ = brk_;
+  copy.objects_shown_ = objects_shown_;
+  copy.segments_ = segments_;
+  return copy;
+}
+
+void Space::forget(std::uint64_t start, std::uint64_t end) {
+  auto it = objects_shown_.lower_bound(start);
+  if (it != objects_shown_.begin()) {
+    auto before = std::prev(it);
+    if (before->second.end > start) {
+      ObjectMapping whole = before->second;
+      before->second.end = start;
+      if (whole.end > end) {
+        objects_shown_[end] = {whole.end, whole.backing, whole.offset + (end - before->first)};
+      }
+    }
+  }
+  while (it != objects_shown_.end() && it->first < end) {
+    ObjectMapping whole = it->second;
+    std::uint64_t from = it->first;
+    it = objects_shown_.erase(it);
+    if (whole.end > end) objects_shown_[end] = {whole.end, whole.backing, whole.offset + (end - from)};
+  }
+}
+
+bool Space::shows(BackingId backing) const {
+  for (const auto& [start, mapping] : objects_shown_) {
+    if (mapping.backing == backing) return true;
+  }
+  return false;
+}
+
+Result<void> Space::show_memfd(tracee::Stopped& task, BackingId backing, int fd) {
+  TMREC_TRY(auto maps, tracee::read_maps(task.tid()));
+  tracee::PresentPages present(task.tid());
+  TMREC_TRY(int in_stub, fd_in_stub(task, fd, false));
+  for (const auto& [start, mapping] : objects_shown_) {
+    if (!(mapping.backing == backing)) continue;
+    for (const auto& map : maps) {  // a mapping may have parts of different protection
+      std::uint64_t from = std::max(start, map.start.value), to = std::min(mapping.end, map.end.value);
+      if (from >= to) continue;
+      std::vector<Extent> kept;
+      for (const auto& run : present.private_in(RemoteAddr(from), RemoteAddr(to))) {
+        kept.push_back({run.start, memory_.read_some(run.start, run.end - run.start), false});
+      }
+      std::int64_t at = call_in_stub(
+          task, SYS_mmap, {from, to - from, static_cast<std::uint64_t>(map.prot), MAP_PRIVATE | MAP_FIXED,
+                           static_cast<std::uint64_t>(in_stub), mapping.offset + (from - start)});
+      TMREC_CHECKED(expect("mapping a changed file", at, static_cast<std::int64_t>(from)));
+      for (const Extent& page : kept) memory_.write(page.addr.value, page.bytes.data(), page.bytes.size());
+    }
+  }
+  call_in_stub(task, SYS_close, {static_cast<std::uint64_t>(in_stub)});
+  return {};
+}
+
+Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const std::uint64_t (&args)[6],
+                            std::int64_t ret, const std::optional<MapSource>& source, Objects& objects) {
+  switch (number) {
+    case SYS_mmap: return succeeded(ret) ? perform_mmap(task, args, ret, source, objects) : Result<void>{};
+    case SYS_mremap: return succeeded(ret) ? perform_mremap(task, args, ret) : Result<void>{};
+    case SYS_brk: return perform_brk(task, ret);
+    case SYS_munmap:
+      if (succeeded(ret)) forget(args[0], args[0] + page_up(args[1]));
+      return expect("munmap", call_in_stub(task, SYS_munmap, {args[0], args[1]}), ret);
+    case SYS_mprotect:
+    case SYS_pkey_mprotect:
+      return expect("mprotect", call_in_stub(task, SYS_mprotect, {args[0], args[1], args[2]}), ret);
+    case SYS_madvise: {
+      std::uint64_t advice = args[2];
+      if (advice == MADV_FREE || advice == kMadvDontneedLocked) advice = MADV_DONTNEED;
+      bool changes = advice == MADV_DONTNEED || advice == kMadvRemove || advice == MADV_DONTFORK ||
+                     advice == MADV_DOFORK || advice == kMadvWipeOnFork || advice == kMadvKeepOnFork;
+      if (changes) call_in_stub(task, SYS_madvise, {args[0], args[1], advice});
+      return {};
+    }
+    case SYS_shmat: return succeeded(ret) ? perform_shmat(task, args, ret, source, objects) : Result<void>{};
+    case SYS_shmdt: {
+      auto segment = segments_.find(args[0]);
+      if (ret != 0 || segment == segments_.end()) return {};
+      forget(args[0], args[0] + segment->second);
+      std::int64_t done = call_in_stub(task, SYS_munmap, {args[0], segment->second});
+      segments_.erase(segment);
+      return expect("shmdt", done, 0);
+    }
+    default: return fail(ErrorKind::BadTrace, fmt::format("system call {} is no memory management", number));
+  }
+}
+
+Result<void> Space::perform_mmap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret,
+                                 const std::optional<MapSource>& source, Objects& objects) {
+  constexpr int kKept = MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK;
+  int flags = static_cast<int>(args[3]) & kKept;
+  flags |= (args[3] & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+  return map(task, u64(ret), args[1], static_cast<int>(args[2]), flags, source.value_or(MapSource{}), objects);
+}
+
+Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret) {
+  std::uint64_t old_start = args[0], old_size = page_up(args[1]), new_size = page_up(args[2]), to = u64(ret);
+  std::uint64_t flags = (args[3] & ~std::uint64_t{MREMAP_FIXED}) | (to != old_start ? MREMAP_MAYMOVE | MREMAP_FIXED : 0);
+  std::int64_t done = call_in_stub(task, SYS_mremap, {old_start, args[1], args[2], flags, to});
+  TMREC_CHECKED(expect("mremap", done, ret));
+  auto at = objects_shown_.upper_bound(old_start);
+  if (at != objects_shown_.begin() && std::prev(at)->second.end > old_start) {
+    ObjectMapping moved = std::prev(at)->second;
+    moved.offset += old_start - std::prev(at)->first;
+    forget(old_start, old_start + std::max(old_size, to == old_start ? new_size : 0));
+    if (to != old_start) forget(to, to + new_size);
+    objects_shown_[to] = {to + new_size, moved.backing, moved.offset};
+  } else {
+    forget(to, to + new_size);
+  }
+  return {};
+}
+
+// The heap of a stub is plain memory at the recorded addresses.
+Result<void> Space::perform_brk(tracee::Stopped& task, std::int64_t ret) {
+  std::uint64_t from = page_up(brk_), to = page_up(u64(ret));
+  brk_ = u64(ret);
+  if (to > from) {
+    std::int64_t at = call_in_stub(task, SYS_mmap, {from, to - from, PROT_READ | PROT_WRITE,
+                                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
+    return expect("growing the heap", at, static_cast<std::int64_t>(from));
+  }
+  if (to < from) return expect("shrinking the heap", call_in_stub(task, SYS_munmap, {to, from - to}), 0);
+  return {};
+}
+
+Result<void> Space::perform_shmat(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret,
+                                  const std::optional<MapSource>& source, Objects& objects) {
+  if (!source) return fail(ErrorKind::BadTrace, "shmat without its segment");
+  int prot = PROT_READ | ((args[2] & SHM_RDONLY) ? 0 : PROT_WRITE) | ((args[2] & SHM_EXEC) ? PROT_EXEC : 0);
+  segments_[u64(ret)] = source->size;
+  return map(task, u64(ret), source->size, prot, MAP_SHARED, *source, objects);
+}
+
+}  // namespace tmrec::replayer

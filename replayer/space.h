@@ -1,0 +1,60 @@
+// One address space at replay: a stub's memory and what is mapped there.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "format/snapshot.h"
+#include "replayer/objects.h"
+#include "replayer/stub.h"
+
+namespace tmrec::replayer {
+
+class Space {
+ public:
+  // Fills an empty stub.
+  static Result<Space> build(tracee::Stopped& stub, const Snapshot& snapshot, Objects& objects);
+  // The copy that a fork has made in `stub`.
+  Result<Space> forked(tracee::Stopped& stub) const;
+
+  tracee::RemoteMemory& memory() { return memory_; }
+  // Any task of the space may perform these. `ret` is the recorded result; the error says how the replay's differs.
+  // Registers of the task change.
+  Result<void> perform(tracee::Stopped& task, std::uint32_t number, const std::uint64_t (&args)[6], std::int64_t ret,
+                       const std::optional<MapSource>& source, Objects& objects);
+
+  // Shows `fd` in all private mappings of `backing`, keeping pages the program has written to.
+  Result<void> show_memfd(tracee::Stopped& task, BackingId backing, int fd);
+  bool shows(BackingId backing) const;
+
+  int tasks = 0;
+
+ private:
+  explicit Space(tracee::RemoteMemory memory) : memory_(std::move(memory)) {}
+
+  // Mappings of objects that are private and still come from a blob, by start address.
+  struct ObjectMapping {
+    std::uint64_t end = 0;
+    BackingId backing;
+    std::uint64_t offset = 0;
+  };
+
+  Result<void> map(tracee::Stopped& task, std::uint64_t start, std::uint64_t size, int prot, int flags,
+                   const MapSource& source, Objects& objects);
+  Result<void> perform_mmap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret,
+                            const std::optional<MapSource>& source, Objects& objects);
+  Result<void> perform_mremap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret);
+  Result<void> perform_brk(tracee::Stopped& task, std::int64_t ret);
+  Result<void> perform_shmat(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret,
+                             const std::optional<MapSource>& source, Objects& objects);
+  void forget(std::uint64_t start, std::uint64_t end);
+  Result<int> fd_in_stub(tracee::Stopped& task, int fd, bool writable);
+
+  tracee::RemoteMemory memory_;
+  std::uint64_t brk_ = 0;
+  std::map<std::uint64_t, ObjectMapping> objects_shown_;
+  std::unordered_map<std::uint64_t, std::uint64_t> segments_;  // shmat: address to size
+};
+
+}  // namespace tmrec::replayer

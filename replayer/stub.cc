@@ -1,0 +1,148 @@
+#include "replayer/stub.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "tracee/broken.h"
+#include "tracee/proc.h"
+#include "tracee/remote_call.h"
+
+namespace tmrec::replayer {
+
+namespace {
+
+constexpr std::uint64_t kUserSpaceEnd = 0x7fff'ffff'f000;  // TASK_SIZE_MAX, arch/x86/include/asm/page_64_types.h
+constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL;
+
+// In the forked child. Nothing of libc's may be written to by the kernel later, when it is no longer mapped.
+[[noreturn]] void become_stub() {
+  syscall(SYS_set_tid_address, nullptr);
+  syscall(SYS_set_robust_list, nullptr, sizeof(robust_list_head));
+  if (__rseq_size != 0) {
+    auto* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+    syscall(SYS_rseq, area, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+  }
+  setpgid(0, 0);  // out of reach of the terminal
+  prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
+  void* page = mmap(reinterpret_cast<void*>(kStubPage), kStubSize, PROT_READ | PROT_WRITE | PROT_EXEC,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (page == MAP_FAILED) _exit(1);
+  constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};
+  std::memcpy(page, kGadget, sizeof kGadget);
+  syscall(SYS_close_range, 0, ~0u, 0);
+  for (;;) kill(getpid(), SIGSTOP);
+}
+
+tracee::Stop wait_for(pid_t tid) {
+  int status = 0;
+  while (waitpid(tid, &status, __WALL) < 0) {
+    if (errno != EINTR) throw tracee::TaskDied{tid};
+  }
+  return tracee::decode_wait_status(status);
+}
+
+}  // namespace
+
+Result<tracee::Stopped> new_stub() {
+  pid_t pid = fork();
+  if (pid < 0) return fail_errno("cannot start a process to replay in");
+  if (pid == 0) become_stub();
+  if (ptrace(PTRACE_SEIZE, pid, 0, kOptions) < 0) {
+    int err = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return fail_errno("cannot trace a process to replay in", err, ErrorKind::Machine);
+  }
+  tracee::Stop stop;
+  do {
+    stop = wait_for(pid);
+    if (stop.kind == tracee::Stop::Kind::Exited) {
+      return fail(ErrorKind::Machine, "a process to replay in ended before it was ready");
+    }
+    if (stop.kind != tracee::Stop::Kind::Signal || stop.signal != SIGSTOP) {
+      tracee::Stopped other = tracee::Running(pid).stopped();
+      int signal = stop.kind == tracee::Stop::Kind::Signal ? stop.signal : 0;
+      std::move(other).resume(tracee::Resume::Continue, signal);
+    }
+  } while (stop.kind != tracee::Stop::Kind::Signal || stop.signal != SIGSTOP);
+  tracee::Stopped stub = tracee::Running(pid).stopped();
+  if (call_in_stub(stub, SYS_munmap, {0, kStubPage}) != 0 ||
+      call_in_stub(stub, SYS_munmap, {kStubPage + kStubSize, kUserSpaceEnd - kStubPage - kStubSize}) != 0) {
+    return fail(ErrorKind::System, "cannot empty a process to replay in");
+  }
+  return stub;
+}
+
+Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory) {
+  constexpr std::uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  // No exit signal: the end of a stub must not reach its parent as SIGCHLD.
+  std::int64_t made = call_in_stub(parent, SYS_clone, {shares_memory ? kThread : 0, 0, 0, 0, 0});
+  if (made < 0) return fail_errno("cannot create a task to replay in", static_cast<int>(-made));
+  auto tid = static_cast<pid_t>(made);
+  if (wait_for(tid).kind == tracee::Stop::Kind::Exited) return fail(ErrorKind::System, "a new task ended at once");
+  return tracee::Running(tid).stopped();
+}
+
+void end_stub(tracee::Stopped task) {
+  pid_t tid = task.tid();
+  try {
+    Regs regs = task.regs();
+    regs.rip = kStubGadget.value;
+    regs.rax = SYS_exit;
+    regs.rdi = 0;
+    regs.orig_rax = ~std::uint64_t{0};
+    task.set_regs(regs);
+    std::move(task).resume(tracee::Resume::Continue);
+    for (;;) {
+      int status = 0;
+      pid_t done = waitpid(tid, &status, __WALL | WNOHANG);
+      if (done < 0 || (done == tid && !WIFSTOPPED(status))) return;
+      if (done == tid) std::move(tracee::Running(tid)).stopped().detach();
+      // A leader with living threads stays a zombie that waitpid does not report.
+      auto state = tracee::task_state(tid);
+      if (!state || *state == 'X') return;
+      if (*state == 'Z') {
+        waitpid(tid, &status, __WALL | WNOHANG);
+        return;
+      }
+      sched_yield();
+    }
+  } catch (const tracee::TaskDied&) {
+  }
+}
+
+tracee::Stop run_stub(tracee::Stopped& task, tracee::Resume how) {
+  tracee::Running running = std::move(task).resume(how);
+  pid_t tid = running.tid();
+  tracee::Stop stop = wait_for(tid);
+  if (stop.kind == tracee::Stop::Kind::Exited) throw tracee::TaskDied{tid};
+  task = std::move(running).stopped();
+  return stop;
+}
+
+std::int64_t call_in_stub(tracee::Stopped& task, std::int64_t number, std::initializer_list<std::uint64_t> args) {
+  return tracee::remote_call(task, kStubGadget, number, args);
+}
+
+Result<int> open_in_stub(tracee::Stopped& task, const tracee::RemoteMemory& memory, int fd, int flags) {
+  std::string path = fmt::format("/proc/{}/fd/{}", getpid(), fd);
+  if (!memory.write(kStubScratch.value, path.c_str(), path.size() + 1)) {
+    return fail(ErrorKind::System, "cannot write to a process to replay in");
+  }
+  std::int64_t opened = call_in_stub(task, SYS_open, {kStubScratch.value, static_cast<std::uint64_t>(flags), 0});
+  if (opened < 0) return fail_errno("cannot open " + path + " in a process to replay in", static_cast<int>(-opened));
+  return static_cast<int>(opened);
+}
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,41 @@
+// Stub processes: what a recorded program runs in at replay. A stub has nothing of its own but one page with the
+// instructions for remote calls; its memory is built from snapshots, and its system calls are emulated.
+//
+// It starts as a fork of the replayer that is emptied. Rejected: executing a small program instead, which would have to
+// be found on disk and brings a stack, a vdso and a heap that must be removed all the same.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "format/result.h"
+#include "tracee/remote_memory.h"
+#include "tracee/task_handle.h"
+
+namespace tmrec::replayer {
+
+// Away from where programs, libraries, sanitizers and runtimes map things. Part of the address space of every stub, and
+// not of any recorded program; a trace that maps it can't be replayed.
+inline constexpr std::uint64_t kStubPage = 0x5f00'0000'0000;
+inline constexpr std::uint64_t kStubSize = 0x2000;
+inline constexpr RemoteAddr kStubGadget{kStubPage};          // syscall; int3
+inline constexpr RemoteAddr kStubScratch{kStubPage + 0x1000};  // for paths
+
+// A new, empty stub, stopped. It dies with the replayer.
+Result<tracee::Stopped> new_stub();
+
+// Another task in the stub of `parent`: a thread that shares its memory, or a process with a copy.
+Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory);
+
+// Ends one task of a stub.
+void end_stub(tracee::Stopped task);
+
+// Runs the task until its next stop.
+tracee::Stop run_stub(tracee::Stopped& task, tracee::Resume how);
+
+std::int64_t call_in_stub(tracee::Stopped& task, std::int64_t number, std::initializer_list<std::uint64_t> args);
+
+// A descriptor in the stub of a file the replayer has open; closed by the caller, in the stub.
+Result<int> open_in_stub(tracee::Stopped& task, const tracee::RemoteMemory& memory, int fd, int flags);
+
+}  // namespace tmrec::replayer
