@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "cli/probe.h"
@@ -28,18 +29,23 @@ fs::path nearest_existing(fs::path dir) {
 // An unnamed file: nothing is left behind, whatever happens.
 int scratch_file(const fs::path& dir) { return ::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }
 
+// 0, or the errno of making a directory in `dir`. Permission bits alone do not tell: /proc has them all for root.
+int try_directory(const fs::path& dir) {
+  std::string pattern = (dir / ".tmrec-doctor-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) return errno;
+  ::rmdir(pattern.c_str());
+  return 0;
+}
+
 Probe probe_directory(const fs::path& traces, const fs::path& existing) {
-  Probe probe{.name = "directory", .ok = false, .needed = true, .meaning = {}, .advice = {}};
-  std::error_code error;
-  const bool directory = fs::is_directory(existing, error);
-  probe.ok = directory && ::faccessat(AT_FDCWD, existing.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+  const int err = try_directory(existing);
+  Probe probe{.name = "directory", .ok = err == 0, .needed = true, .meaning = {}, .advice = {}};
   if (probe.ok) {
     probe.meaning = fmt::format("traces go to {}", traces.string());
-    return probe;
+  } else {
+    probe.meaning = fmt::format("traces cannot be written to {}: {}", traces.string(), std::strerror(err));
+    probe.advice = "set TMREC_TRACE_DIR to a directory of yours, or use record -o DIR";
   }
-  probe.meaning = fmt::format("traces cannot be written to {}: {}", traces.string(),
-                              directory ? std::strerror(errno) : "not a directory");
-  probe.advice = "set TMREC_TRACE_DIR to a directory of yours, or use record -o DIR";
   return probe;
 }
 

@@ -110,6 +110,10 @@ Result<ProgramKind> check_program(const std::filesystem::path& program) {
   if (got < static_cast<ssize_t>(sizeof header)) return refuse("a truncated ELF file");
   if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
     return refuse("an ELF file that is no program (object or core file)");
+  // As load_elf_phdrs in fs/binfmt_elf.c; execvp(3) would let a shell interpret a file that fails there.
+  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0) {
+    return refuse("a damaged ELF file (no program headers)");
+  }
   return ProgramKind::Elf;
 }
 

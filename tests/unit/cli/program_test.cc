@@ -11,13 +11,16 @@ namespace tmrec::cli {
 namespace fs = std::filesystem;
 namespace {
 
-std::string elf(unsigned char elf_class, Elf64_Half machine, Elf64_Half type, unsigned char data = ELFDATA2LSB) {
+std::string elf(unsigned char elf_class, Elf64_Half machine, Elf64_Half type, unsigned char data = ELFDATA2LSB,
+                Elf64_Half segments = 1) {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
   header.e_ident[EI_CLASS] = elf_class;
   header.e_ident[EI_DATA] = data;
   header.e_type = type;
   header.e_machine = machine;
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = segments;
   return {reinterpret_cast<const char*>(&header), sizeof header};
 }
 
@@ -51,6 +54,7 @@ TEST_CASE("foreign programs are refused with what they are") {
                                     "\x7f"
                                     "ELF")),
              "truncated"));
+  CHECK(says(check_program(dir.file("bare", elf(ELFCLASS64, EM_X86_64, ET_EXEC, ELFDATA2LSB, 0))), "damaged"));
   CHECK(says(check_program(dir.file("empty", "")), "empty"));
 }
 
