@@ -241,6 +241,7 @@ Manifest manifest() {
   m.agent_abi = 3;
   m.check_every = 10000;
   m.seed = UINT64_MAX;
+  m.cpu_number = 3;
   m.blob_root = "../blobs";
   m.complete = true;
   m.end_reason = "disk full";
@@ -269,6 +270,8 @@ Bytes contents(const fs::path& path) {
 }
 
 void overwrite(const fs::path& path, const Bytes& bytes) {
+  // A new file: ext4 writes a file that was truncated and filled again to disk at once (ext4(5), auto_da_alloc).
+  fs::remove(path);
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
