@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <memory>
+#include <type_traits>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -62,9 +63,10 @@ Described describe_event(const CloneEvent& event) {
           fmt::format("new {} {} (flags {:#x})", thread ? "thread" : "process", event.child.value, event.flags)};
 }
 
-Described describe_event(const ExecEvent& event) {
+// `tid` is the process's from now on; another thread may have called execve.
+Described describe_event(const ExecEvent& event, Tid tid) {
   std::string text = fmt::format("new program {}: {}", event.program, shown_command(event.arguments));
-  if (event.former.value != 0) text += fmt::format(" (by thread {})", event.former.value);
+  if (event.former.value != 0 && event.former != tid) text += fmt::format(" (by thread {})", event.former.value);
   return {"exec", std::move(text)};
 }
 
@@ -105,7 +107,13 @@ Described describe_event(const EndEvent& event) {
 }
 
 void print(const Event& event, bool json) {
-  const Described described = std::visit([](const auto& body) { return describe_event(body); }, event.body);
+  const auto describe = [&](const auto& body) {
+    if constexpr (std::is_same_v<decltype(body), const ExecEvent&>)
+      return describe_event(body, event.tid);
+    else
+      return describe_event(body);
+  };
+  const Described described = std::visit(describe, event.body);
   if (!json) {
     fmt::print("{:>8} {:>6}.{:06} {:>7} {}\n", event.no.value, event.time_ns / 1'000'000'000,
                event.time_ns / 1000 % 1'000'000, event.tid.value, described.text);

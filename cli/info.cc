@@ -33,7 +33,7 @@ std::string shown_end(const Manifest& manifest, const std::string& state) {
 void print_text(const Manifest& manifest, const fs::path& trace, const fs::path& blobs) {
   line("trace", trace.string());
   line("command", shown_command(manifest.command));
-  line("program", manifest.program);
+  if (!manifest.program.empty()) line("program", manifest.program);
   line("directory", manifest.cwd);
   line("recorded", fmt::format("{} on {}, Linux {}, by tmrec {}", shown_time(manifest.created), manifest.hostname,
                                manifest.kernel, manifest.tmrec_version));
