@@ -75,7 +75,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
   const fs::path blobs = blob_directory(trace);
   TMREC_TRY(const Fd store, register_trace(blobs, trace));
   say(Level::Info, fmt::format("recording to {}", trace.string()));
-  Result<recorder::Outcome> outcome = recorder::record({
+  return recorder::record({
       .argv = std::move(argv),
       .trace = trace,
       .blobs = blobs,
@@ -83,10 +83,6 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .seed = options.seed,
       .quiet = level() < Level::Info,
   });
-  if (!outcome && outcome.error().kind == ErrorKind::Machine) {
-    if (const std::optional<std::string> why = why_ptrace_is_refused()) outcome.error().text += "; " + *why;
-  }
-  return outcome;
 }
 
 // What fails before the program runs is the user's fault or the machine's (tmrec(1), EXIT STATUS): no other status may
@@ -99,6 +95,9 @@ int report_before_start(Error error) {
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
   if (words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
   TMREC_TRY(std::vector<std::string> argv, command_to_run(words));
+  // Asked first, though the recorder would find out: a probe can tell who forbids it, and nothing has been announced
+  // yet.
+  if (const std::optional<std::string> why = why_ptrace_is_refused()) return fail(ErrorKind::Machine, *why);
   TMREC_TRY(const Place place, choose_place(options, words.front()));
   const Result<recorder::Outcome> outcome = record_to(place.trace(), options, std::move(argv));
   if (!outcome) {

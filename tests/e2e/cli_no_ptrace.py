@@ -35,7 +35,7 @@ def confined(calls, *arguments):
     return Ran(arguments, done)
 
 
-confined([SYS_PTRACE], "record", "-q", "echo", "must not run").exits(4).prints("").says("ptrace", "seccomp")
+confined([SYS_PTRACE], "record", "echo", "must not run").exits(4).prints("").says("ptrace", "seccomp")
 left = sorted(n for n in os.listdir(traces) if n != "blobs")
 check(not left, f"left behind: {left}")
 
