@@ -107,9 +107,11 @@ void put_memory_output(const Signature& s, const Call& call, unsigned i, const E
                        Mem& mem, Sink& sink) {
   const Arg& a = s.args[i];
   const std::uint64_t most = room(s, call, i, notes);
-  if (ret == kFault || a.rule == Rule::UpTo || (ret < 0 && a.when == When::Always))
-    return put_readable_output(mem, sink, call.args[i], most);
-  if (notes.whole_buffers && is_file_read(call.nr)) return put_readable_output(mem, sink, call.args[i], most);
+  // A bound that the kernel need not have reached may lie outside the program's memory.
+  const bool exact = a.rule == Rule::Returned || a.rule == Rule::ValueResult || a.rule == Rule::Message ||
+                     (a.rule == Rule::Fixed && call.nr != kIoctlNumber);
+  const bool all = ret < 0 || (notes.whole_buffers && is_file_read(call.nr));
+  if (all || !exact) return put_readable_output(mem, sink, call.args[i], most);
   put_output(sink, call.args[i], written(s, call, i, notes, ret, mem));
 }
 
@@ -230,8 +232,10 @@ template <class Mem, class Sink>
 void capture_outputs(const Call& call, const EntryNotes& notes, std::int64_t ret, Mem& mem, Sink& sink) {
   const Signature s = signature(call);
   if (s.row->policy == Policy::Refuse) return;
-  for (unsigned i = 0; i < s.nargs; ++i)
-    if (writes(s.args[i])) detail::put_argument_output(s, call, i, notes, ret, mem, sink);
+  for (unsigned i = 0; i < s.nargs; ++i) {
+    const bool has_own_rule = call.nr == detail::kGetsockopt && i == 3;
+    if (writes(s.args[i]) && !has_own_rule) detail::put_argument_output(s, call, i, notes, ret, mem, sink);
+  }
   switch (call.nr) {
     case detail::kGetsockopt:
       put_option_output(call, notes, mem, sink);

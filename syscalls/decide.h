@@ -3,6 +3,7 @@
 
 #include "syscalls/ioctl.h"
 #include "syscalls/net.h"
+#include "syscalls/process.h"
 #include "syscalls/table.h"
 
 namespace tmrec::syscalls {
@@ -34,7 +35,13 @@ constexpr Decision decide(const Call& call) {
       if (request::type(call.args[1]) == request::kKvm)
         refuse(25, "virtual machines write memory that tmrec does not see");
       else if (!command_of(r, call))
-        d.noted = true, d.why = "an ioctl without a row of its own";
+        d.noted = true, d.blocking = Blocking::MayWait, d.why = "an ioctl without a row of its own";
+      break;
+    case kCloneNumber:
+      if (call.args[0] & clone_flag::kVfork) d.blocking = Blocking::MayWait;
+      break;
+    case kClone3Number:
+      d.blocking = Blocking::MayWait;  // its flags, CLONE_VFORK among them, are in memory
       break;
     case 41: {  // socket
       constexpr std::uint32_t kAfXdp = 44, kEafnosupport = 97;
