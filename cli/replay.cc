@@ -45,11 +45,11 @@ Result<int> replay(const ReplayOptions& options) {
     say_desync(*outcome->desync);
     return exit_status(ErrorKind::Desync);
   }
+  const Level level = options.verify ? Level::Debug : Level::Warning;
   if (!outcome->ended_early.empty()) {
-    say(Level::Warning, fmt::format("the recording ended before the program did: {}", outcome->ended_early));
+    say(level, fmt::format("the recording ends early: {}", outcome->ended_early));
   } else if (!outcome->complete) {
-    say(Level::Warning, fmt::format("the recording breaks off after event {}: tmrec was killed, or the machine stopped",
-                                    outcome->events));
+    say(level, fmt::format("the recording breaks off after event {}", outcome->events));
   }
   say(Level::Debug, fmt::format("replayed {} events", outcome->events));
   return options.verify ? 0 : outcome->exit_status;

@@ -47,11 +47,21 @@ class Ran:
         return self.expect(self.err == "", "said something")
 
 
+def executable_for(user):
+    """The program under test, or a copy where the user cannot reach the build directory."""
+    copy = os.path.join(scratch, "tmrec")
+    if user is None or subprocess.run(["test", "-x", TMREC], user=user, group=user, extra_groups=[]).returncode == 0:
+        return TMREC
+    if not os.path.exists(copy):
+        shutil.copy2(TMREC, copy)
+    return copy
+
+
 def tmrec(*arguments, user=None, seconds=60, **changes):
     """Runs tmrec; `user` is a numeric id to run as, `changes` are environment variables (None removes one)."""
     env = {k: v for k, v in (environment | changes).items() if v is not None}
     identity = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
-    done = subprocess.run([TMREC, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+    done = subprocess.run([executable_for(user), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                           timeout=seconds, env=env, cwd=scratch, **identity)
     return Ran(arguments, done)
 
