@@ -81,7 +81,7 @@ def guest_cases(arguments, place_of_binaries, owner):
 def e2e_cases(tmrec):
     directory = os.path.join(TREE, "tests", "e2e")
     for script in sorted(os.listdir(directory)):
-        if not script.endswith((".py", ".sh")) or script == "recording.py":
+        if not script.endswith((".py", ".sh")):
             continue
         argv = [sys.executable, "-B"] if script.endswith(".py") else ["bash"]
         command = argv + [os.path.join(directory, script)]
@@ -127,12 +127,22 @@ def all_cases(arguments, scratch):
     return [c for c in cases if not arguments.names or any(n in c.name for n in arguments.names)]
 
 
+def shared_blobs(owner, scratch):
+    """The blob store of all tests of one user: the same libraries are mapped by every program."""
+    directory = os.path.join(scratch, f"blobs-{owner.uid if owner else 'own'}")
+    if not os.path.exists(directory):
+        os.makedirs(directory, 0o700)
+        if owner:
+            os.chown(directory, owner.uid, owner.gid)
+    return directory
+
+
 def run_in_worker(case, scratch, keep):
     """What the forked worker of one test does; gives the outcome and its text."""
     processes.become_subreaper()
     root = tempfile.mkdtemp(prefix="case-", dir=scratch)
     os.chmod(root, 0o755)
-    place = guests.Place(root, prefix_of(case.owner))
+    place = guests.Place(root, prefix_of(case.owner), shared_blobs(case.owner, scratch))
     place.make(case.owner)
     try:
         text = case.run(place)
@@ -147,6 +157,7 @@ def run_in_worker(case, scratch, keep):
 
 
 def start_worker(case, scratch, keep):
+    shared_blobs(case.owner, scratch)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
