@@ -105,7 +105,7 @@ void TaskLife::enter_program(pid_t former) {
                                           memory.error().text)};
   }
   space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, 1});
-  session_.entered_space(tid(), space_);
+  session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
   interrupted_.reset();
   at_syscall_ = false;

@@ -2,7 +2,6 @@
 
 #include <sched.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,22 +42,16 @@ int exit_status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-// A signal every 100 ms that interrupts waitpid: the loop looks at starvation and at the log's health.
-void start_heartbeat() {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  sigaction(SIGALRM, &action, nullptr);
-  itimerval every{{0, 100'000}, {0, 100'000}};
-  setitimer(ITIMER_REAL, &every, nullptr);
-}
-
 // Supervisor and program talk faster on one CPU than across two, and cpuid and getcpu then always answer alike.
-void share_one_cpu(pid_t program) {
+// Returns its number.
+int share_one_cpu(pid_t program) {
+  int number = std::max(0, sched_getcpu());
   cpu_set_t one;
   CPU_ZERO(&one);
-  CPU_SET(static_cast<std::size_t>(std::max(0, sched_getcpu())), &one);
+  CPU_SET(static_cast<std::size_t>(number), &one);
   sched_setaffinity(program, sizeof one, &one);
   sched_setaffinity(0, sizeof one, &one);
+  return number;
 }
 
 Report supervise(const Options& options, const TraceDir& trace, Manifest manifest, pid_t program,
@@ -76,7 +69,13 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
   Session session(options, trace, std::move(*log), std::move(*blobs), manifest);
   long size = syscall(SYS_sched_getaffinity, 0, sizeof session.affinity, &session.affinity);
   if (size > 0) session.affinity_bytes = static_cast<std::size_t>(size);
-  share_one_cpu(program);
+  session.manifest().cpu_number = share_one_cpu(program);
+  if (auto saved = session.manifest().save(trace.path()); !saved) {
+    report.error = saved.error();
+    kill(program, SIGKILL);
+    std::move(first).detach();
+    return report;
+  }
   start_heartbeat();
   auto started = std::chrono::steady_clock::now();
   report.started = true;

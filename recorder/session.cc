@@ -1,22 +1,38 @@
 #include "recorder/session.h"
 
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "recorder/task_life.h"
+#include "tracee/proc.h"
 #include "tracee/remote_call.h"
 
 namespace tmrec::recorder {
 
 namespace {
 
+// Set ten times a second: looking at every task more often would cost without being of use.
+std::atomic<bool> heartbeat;
+
 std::pair<std::uint64_t, std::uint64_t> identity(const struct stat& file) { return {file.st_dev, file.st_ino}; }
 
 }  // namespace
+
+void start_heartbeat() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { heartbeat = true; };
+  sigaction(SIGALRM, &action, nullptr);
+  itimerval every{{0, 100'000}, {0, 100'000}};
+  setitimer(ITIMER_REAL, &every, nullptr);
+}
 
 Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs,
                  Manifest manifest)
@@ -35,10 +51,7 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
                  [this](pid_t pid, int status) {
                    if (pid == first_pid_) exit_status_ = status;
                  },
-             .on_tick =
-                 [this] {
-                   if (log_->failed()) throw sched::EndRecording{log_->error().text};
-                 }}) {
+             .on_tick = [this] { tick(); }}) {
   struct stat file {};
   if (fstat(STDOUT_FILENO, &file) == 0) own_stdout_ = {true, file.st_dev, file.st_ino};
   if (fstat(STDERR_FILENO, &file) == 0) own_stderr_ = {true, file.st_dev, file.st_ino};
@@ -71,17 +84,62 @@ Stream Session::stream_of(pid_t tid, int fd) const {
   return is_stderr ? Stream::Stderr : Stream::None;
 }
 
+void Session::tick() {
+  if (log_->failed()) throw sched::EndRecording{log_->error().text};
+  if (!heartbeat.exchange(false)) return;
+  auto now = std::chrono::steady_clock::now();
+  for (const auto& [tid, life] : lives_) {
+    if (!life->is_overdue(now)) continue;
+    throw sched::EndRecording{fmt::format(
+        "task {} computes without a system call while signal {} waits for it, and can't be interrupted", tid,
+        life->deferred().front().si_signo)};
+  }
+}
+
+void Session::entered_space(pid_t former, pid_t tid, const std::shared_ptr<AddressSpace>& space) {
+  spaces_[tid] = space;
+  if (former == 0 || former == tid) return;
+  spaces_.erase(former);
+  auto life = lives_.extract(former);
+  if (life.empty()) return;
+  life.key() = tid;
+  lives_.insert(std::move(life));
+}
+
 void Session::adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process,
                     std::shared_ptr<AddressSpace> space, Birthright inherited) {
   ++process->tasks;
   ++space->tasks;
-  entered_space(tid, space);
+  spaces_[tid] = space;
   loop_.add(tid, std::move(stopped), [this, process, space, inherited](sched::LoopTask& task) {
-    TaskLife(*this, task, process, space, inherited).live(inherited.at_exec);
+    TaskLife life(*this, task, process, space, inherited);
+    lives_[task.tid()] = &life;
+    life.live(inherited.at_exec);
   });
 }
 
-void Session::task_ended(pid_t tid) { spaces_.erase(tid); }
+void Session::task_ended(pid_t tid) {
+  spaces_.erase(tid);
+  lives_.erase(tid);
+}
+
+namespace {
+
+// Sends signals to the task by the task itself, which alone may give them any siginfo (rt_tgsigqueueinfo(2)).
+void queue_in(tracee::Stopped& task, AddressSpace& space, const Regs& regs, const std::vector<siginfo_t>& signals) {
+  auto leader = tracee::thread_group_of(task.tid());
+  if (!leader) return;
+  constexpr std::uint64_t kBelowRedZone = 512;  // System V ABI 3.2.2: 128 bytes below rsp are in use
+  std::uint64_t at = (regs.rsp - kBelowRedZone) & ~std::uint64_t{15};
+  for (const siginfo_t& info : signals) {
+    if (!space.memory.write(at, &info, sizeof info)) return;
+    tracee::remote_call(task, *space.call_gadget, SYS_rt_tgsigqueueinfo,
+                        {static_cast<std::uint64_t>(*leader), static_cast<std::uint64_t>(task.tid()),
+                         static_cast<std::uint64_t>(info.si_signo), at});
+  }
+}
+
+}  // namespace
 
 // Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only the
 // task itself can take off.
@@ -101,14 +159,11 @@ void Session::release(tracee::Stopped& task) {
     regs.orig_rax = ~std::uint64_t{0};
   }
   std::vector<siginfo_t> arrived;
+  auto life = lives_.find(task.tid());
+  if (life != lives_.end()) arrived.assign(life->second->deferred().begin(), life->second->deferred().end());
   tracee::remote_call(task, *space->call_gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
+  queue_in(task, *space, regs, arrived);
   task.set_regs(regs);
-  for (const siginfo_t& info : arrived) {
-    siginfo_t copy = info;
-    if (syscall(SYS_rt_tgsigqueueinfo, task.tid(), task.tid(), info.si_signo, &copy) < 0) {
-      syscall(SYS_tkill, task.tid(), info.si_signo);
-    }
-  }
 }
 
 std::string Session::run(pid_t pid, tracee::Stopped first) {

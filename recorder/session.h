@@ -33,6 +33,9 @@ struct Process {
   int tasks = 0;  // alive
 };
 
+// A signal every 100 ms that interrupts waitpid, so that the loop looks at starvation and at the log's health.
+void start_heartbeat();
+
 // What a task has from its birth.
 struct Birthright {
   std::uint64_t clear_child_tid = 0;   // CLONE_CHILD_CLEARTID
@@ -40,6 +43,8 @@ struct Birthright {
   int tsc_mode = 1;                    // PR_TSC_ENABLE, as the program sees it
   bool at_exec = false;                // the recording's first task
 };
+
+class TaskLife;
 
 class Session {
  public:
@@ -60,7 +65,7 @@ class Session {
   void adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process, std::shared_ptr<AddressSpace> space,
              Birthright inherited);
   // A task has another address space from now on (exec).
-  void entered_space(pid_t tid, const std::shared_ptr<AddressSpace>& space) { spaces_[tid] = space; }
+  void entered_space(pid_t former, pid_t tid, const std::shared_ptr<AddressSpace>& space);
   void task_ended(pid_t tid);
 
   const Options& options() const { return options_; }
@@ -86,6 +91,7 @@ class Session {
 
  private:
   void release(tracee::Stopped& task);
+  void tick();
 
   Options options_;
   TraceDir trace_;
@@ -99,6 +105,7 @@ class Session {
   pid_t first_pid_ = 0;
   std::optional<int> exit_status_;
   std::unordered_map<pid_t, std::weak_ptr<AddressSpace>> spaces_;  // by task, to release it
+  std::unordered_map<pid_t, TaskLife*> lives_;                     // those whose fiber runs
   struct OwnStream {
     bool known = false;
     std::uint64_t device = 0, inode = 0;

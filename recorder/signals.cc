@@ -4,7 +4,8 @@
 // again by itself. An asynchronous one may come anywhere, but is delivered only where replay can find the place: at the
 // exit of a system call, before the task has executed anything, or in front of one. One that comes in the middle of a
 // computation is kept back and delivered in front of the next call: the call is put off, so that the handler runs as
-// if the signal had come one instruction earlier.
+// if the signal had come one instruction earlier. One that has no handler changes nothing that the program could see
+// before it dies, stops or ignores it, so it is delivered wherever it comes.
 //
 // What a handler gets (the frame, registers, extended state) is recorded after the kernel has built it, by stepping
 // into the handler: with PTRACE_SINGLESTEP the kernel stops at the handler's first instruction.
@@ -101,11 +102,21 @@ int TaskLife::on_signal(const Stop& stop) {
     injected_ = 0;
     stopped().set_siginfo(info);
   }
-  if (!(now == boundary_)) {
+  if (!(now == boundary_) && action_of(info.si_signo) == SignalEvent::Action::Handler) {
+    if (deferred_.empty()) deferred_since_ = std::chrono::steady_clock::now();
     deferred_.push_back(info);
     return 0;
   }
   return deliver(info, false);
+}
+
+SignalEvent::Action TaskLife::action_of(int signal) {
+  auto masks = tracee::signal_masks(tid());
+  if (!masks) throw tracee::TaskDied{tid()};
+  bool unalterable = signal == SIGSTOP || signal == SIGKILL;
+  if (!unalterable && masks->is_caught(signal)) return SignalEvent::Action::Handler;
+  if ((!unalterable && masks->is_ignored(signal)) || ignored_by_default(signal)) return SignalEvent::Action::Ignored;
+  return stops_by_default(signal) ? SignalEvent::Action::Stop : SignalEvent::Action::Fatal;
 }
 
 int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
@@ -115,9 +126,8 @@ int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
   event.synchronous = synchronous;
   event.at_syscall = at_syscall_ && !synchronous;
   event.before = stopped().regs();
-  auto masks = tracee::signal_masks(tid());
-  if (!masks) throw tracee::TaskDied{tid()};
-  if (info.si_signo != SIGSTOP && info.si_signo != SIGKILL && masks->is_caught(info.si_signo)) {
+  event.action = action_of(info.si_signo);
+  if (event.action == SignalEvent::Action::Handler) {
     Stop stop = task_.run(Resume::Step, info.si_signo);
     Regs after = stopped().regs();
     if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP || after.rip == event.before.rip) {
@@ -131,15 +141,12 @@ int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
     at_syscall_ = false;
     return 0;
   }
-  if (masks->is_ignored(info.si_signo) || ignored_by_default(info.si_signo)) {
-    event.action = SignalEvent::Action::Ignored;
-  } else if (stops_by_default(info.si_signo)) {
-    event.action = SignalEvent::Action::Stop;
-  } else {
-    event.action = SignalEvent::Action::Fatal;
-  }
   session_.append(tid(), std::move(event));
   return info.si_signo;
+}
+
+bool TaskLife::is_overdue(std::chrono::steady_clock::time_point now) const {
+  return !deferred_.empty() && now - deferred_since_ > std::chrono::seconds(1);
 }
 
 std::optional<siginfo_t> TaskLife::next_deferred() {

@@ -21,6 +21,11 @@ class TaskLife {
   // From the stop the task stands in; `at_exec`: the exit stop of the recording's first execve.
   void live(bool at_exec);
 
+  // Signals kept back because the task computes.
+  const std::deque<siginfo_t>& deferred() const { return deferred_; }
+  // A signal has waited so long that the program would notice.
+  bool is_overdue(std::chrono::steady_clock::time_point now) const;
+
  private:
   pid_t tid() const { return task_.tid(); }
   tracee::Stopped& stopped() { return task_.stopped(); }
@@ -61,6 +66,7 @@ class TaskLife {
 
   // signals.cc: returns the signal to resume with.
   int on_signal(const tracee::Stop& stop);
+  SignalEvent::Action action_of(int signal);
   int deliver(const siginfo_t& info, bool synchronous);
   bool perform_trapped_instruction(const siginfo_t& info, const Regs& regs);
   std::optional<siginfo_t> next_deferred();
@@ -75,6 +81,7 @@ class TaskLife {
   Regs boundary_;
   bool at_syscall_ = false;            // boundary_ stands in front of a call that was put off for a signal
   std::deque<siginfo_t> deferred_;     // signals that came in the middle of a computation
+  std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
   int injected_ = 0;                   // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;  // what the program set, virtually

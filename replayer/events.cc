@@ -36,6 +36,8 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
       return fail(ErrorKind::Desync, fmt::format("the fault is at {} (code {}), recorded {} (code {})", actual.si_addr,
                                                  actual.si_code, recorded.si_addr, recorded.si_code));
     }
+  } else if (!handled && !event.at_syscall) {
+    return {};  // it changed nothing, wherever it came
   } else if (event.at_syscall && !task.in_call) {
     TMREC_CHECKED(reach_call(task, event.before, true));
     task.regs = event.before;

@@ -17,21 +17,27 @@ int exit_status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-// Replayer and stubs talk faster on one CPU than across two; restored when the replay is over.
+// Replayer and stubs talk faster on one CPU than across two. The recorded one if there is such a CPU here: the cpuid
+// instruction tells its number. Restored when the replay is over.
 class OneCpu {
  public:
-  OneCpu() {
+  explicit OneCpu(int recorded) {
     sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(std::max(0, sched_getcpu())), &one);
-    sched_setaffinity(0, sizeof one, &one);
+    if (recorded < 0 || !pin(recorded)) pin(std::max(0, sched_getcpu()));
   }
   ~OneCpu() { sched_setaffinity(0, sizeof before_, &before_); }
   OneCpu(const OneCpu&) = delete;
   OneCpu& operator=(const OneCpu&) = delete;
 
  private:
+  static bool pin(int number) {
+    if (number >= CPU_SETSIZE) return false;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(number), &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0;
+  }
+
   cpu_set_t before_;
 };
 
@@ -42,7 +48,7 @@ Result<Outcome> replay(const Options& options) {
   TMREC_TRY(Manifest manifest, Manifest::load(options.trace));
   TMREC_TRY(LogReader log, LogReader::open(options.trace));
   auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
-  OneCpu pinned;
+  OneCpu pinned(manifest.cpu_number);
   Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo);
   Outcome outcome;
   for (;;) {
