@@ -299,7 +299,7 @@ inline constexpr Command kKeyctlList[] = {
     cmd(28, "KEYCTL_PKEY_VERIFY", in(Type::Raw, 32), path, ptr, ptr),
     cmd(29, "KEYCTL_RESTRICT_KEYRING", num, path, path),
     cmd(30, "KEYCTL_MOVE", num, num, num, hex),
-    cmd(31, "KEYCTL_CAPABILITIES", filled(2), count),
+    cmd(31, "KEYCTL_CAPABILITIES", out_array(2), count),  // cleared to its end
     cmd(32, "KEYCTL_WATCH_KEY", num, fd, num),
 };
 inline constexpr Commands kKeyctl = commands_in(kKeyctlList, 0, 1, kEopnotsupp);

@@ -85,6 +85,8 @@ constexpr Signature signature(const Call& call) {
   } else if (s.row->nr == kIoctlNumber) {
     s.args[2] = ioctl_argument(call.args[1]);
   }
+  // A structure that goes both ways is often copied back with the error (fs/ioctl.c, ioctl_fiemap).
+  if (s.row->nr == kIoctlNumber && s.args[2].dir == Dir::InOut) s.args[2].when = When::Always;
   return s;
 }
 

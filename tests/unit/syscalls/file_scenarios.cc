@@ -70,6 +70,7 @@ void reads(Probe& p) {
   CHECK(p.call(SYS_preadv, f.fd, v, 3, 9900, 0) == 100);
   CHECK(p.captured().total() == 100);
   CHECK(p.call(SYS_readv, f.fd, v, 3) == 550);
+  v[0].iov_base = p.buffer(50);
   CHECK(p.call(SYS_preadv2, f.fd, v, 3, 0, 0, 0) == 550);
   CHECK(p.call(SYS_read, f.fd, p.buffer(10), 0) == 0);
   CHECK(p.captured().total() == 0);

@@ -32,8 +32,8 @@ std::string unproved() {
 }  // namespace
 
 TEST_CASE("every byte the kernel writes is captured") {
-  for (const auto scenarios : {file_scenarios(), io_scenarios(), net_scenarios(), process_scenarios(), time_scenarios(),
-                               ioctl_scenarios()}) {
+  for (const auto scenarios :
+       {file_scenarios(), io_scenarios(), net_scenarios(), process_scenarios(), time_scenarios(), ioctl_scenarios()}) {
     for (const Scenario& s : scenarios) {
       for (const unsigned char pattern : {0xa5, 0x5a}) {
         CAPTURE(std::string(s.name));

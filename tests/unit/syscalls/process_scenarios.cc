@@ -1,6 +1,7 @@
 // Identity, limits, children, signals, scheduling, threads.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,7 +29,14 @@ void identity(Probe& p) {
   CHECK(p.call(SYS_sysinfo, p.buffer(200)) == 0);
   CHECK(p.call(SYS_getresuid, p.buffer(4), p.buffer(4), p.buffer(4)) == 0);
   CHECK(p.call(SYS_getresgid, p.buffer(4), p.buffer(4), p.buffer(4)) == 0);
-  CHECK(p.call(SYS_getgroups, 100, p.buffer(400)) >= 0);
+  const gid_t groups[] = {1, 2, 3};
+  gid_t before[64];
+  const int had = getgroups(64, before);
+  if (had >= 0 && setgroups(3, groups) == 0) {
+    CHECK(p.call(SYS_getgroups, 100, p.buffer(400)) == 3);
+    CHECK(p.captured().total() == 12);
+    CHECK(setgroups(static_cast<std::size_t>(had), before) == 0);
+  }
   CHECK(p.call(SYS_getgroups, 0, p.buffer(400)) >= 0);
   CHECK(p.captured().total() == 0);
   CHECK(p.call(SYS_capget, p.put(std::array<std::uint32_t, 2>{0x20080522, 0}), p.buffer(24)) == 0);
@@ -36,6 +44,18 @@ void identity(Probe& p) {
   CHECK(p.call(SYS_getrandom, p.buffer(100), 33, 0) == 33);
   CHECK(p.captured().total() == 33);
   CHECK(p.call(SYS_getcpu, p.buffer(4), p.buffer(4), nullptr) == 0);
+}
+
+void keys_and_log(Probe& p) {
+  const std::int64_t known = p.call(SYS_keyctl, 31 /* KEYCTL_CAPABILITIES */, p.buffer(16), 16);
+  CHECK((known > 0 || known == -ENOSYS || known == -EOPNOTSUPP));
+  constexpr int kSession = -3;
+  const std::int64_t described = p.call(SYS_keyctl, 6 /* KEYCTL_DESCRIBE */, kSession, p.buffer(200), 10);
+  CHECK(described != 0);
+  const std::int64_t log = p.call(SYS_syslog, 3 /* SYSLOG_ACTION_READ_ALL */, p.buffer(4096), 4096);
+  CHECK((log >= 0 || log == -EPERM || log == -ENOSYS));
+  CHECK(p.call(SYS_capset, p.put(std::array<std::uint32_t, 2>{77, 0}), p.buffer(24)) == -EINVAL);
+  CHECK(p.changed() > 0);  // the version the kernel prefers
 }
 
 void limits(Probe& p) {
@@ -178,9 +198,10 @@ void clones(Probe& p) {
 }
 
 constexpr Scenario kScenarios[] = {
-    {"identity", identity}, {"limits", limits},         {"scheduling", scheduling},
-    {"options", options},   {"children", children},     {"signals", signals},
-    {"threads", threads},   {"PI words", waiting_word}, {"clones", clones},
+    {"identity", identity},     {"keys and log", keys_and_log}, {"limits", limits},
+    {"scheduling", scheduling}, {"options", options},           {"children", children},
+    {"signals", signals},       {"threads", threads},           {"PI words", waiting_word},
+    {"clones", clones},
 };
 
 }  // namespace

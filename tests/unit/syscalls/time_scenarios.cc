@@ -25,6 +25,9 @@ void clocks(Probe& p) {
   auto* query = static_cast<timex*>(p.buffer(sizeof(timex)));
   query->modes = 0;
   CHECK(p.call(SYS_adjtimex, query) >= 0);
+  *query = timex{};
+  query->modes = 0x8000;  // no such mode: an error, and yet the structure is copied out
+  CHECK(p.call(SYS_adjtimex, query) < 0);
   query->modes = 0;
   CHECK(p.call(SYS_clock_adjtime, CLOCK_REALTIME, query) >= 0);
 }
