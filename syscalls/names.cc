@@ -88,6 +88,7 @@ struct Naming {
 };
 
 const Naming kNamings[] = {
+    {Type::FileFlags, constants::kOpenFlags, true},
     {Type::AccessMode, constants::kAccessModes, true},
     {Type::AtFlags, constants::kAtFlags, true},
     {Type::Whence, constants::kWhence, false},
@@ -115,7 +116,6 @@ const Naming kNamings[] = {
     {Type::RandomFlags, constants::kRandomFlags, true},
     {Type::MemfdFlags, constants::kMemfdFlags, true},
     {Type::RenameFlags, constants::kRenameFlags, true},
-    {Type::StatxFlags, constants::kAtFlags, true},
     {Type::StatxMask, constants::kStatxMask, true},
     {Type::FallocateMode, constants::kFallocateModes, true},
     {Type::FlockOp, constants::kFlockOps, true},

@@ -19,7 +19,7 @@ namespace {
 
 using Side = EventMemory::Side;
 
-constexpr std::uint64_t kShownData = 32, kShownVectors = 4, kEverything = ~0ull;
+constexpr std::uint64_t kShownData = 32, kShownVectors = 4, kShownWord = 64, kEverything = ~0ull;
 
 std::string pointer_text(std::uint64_t value) { return value ? fmt::format("{:#x}", value) : "NULL"; }
 
@@ -49,6 +49,7 @@ class Line {
     std::string text;
     const bool exit_only = event_.phase == SyscallEvent::Phase::Exit;
     for (unsigned i = 0; i < signature_.nargs; ++i) {
+      if (is_unused_mode(i)) continue;
       if (i) text += ", ";
       text += argument(i, exit_only);
     }
@@ -77,6 +78,13 @@ class Line {
   }
 
  private:
+  // The mode of an open that creates nothing.
+  bool is_unused_mode(unsigned i) const {
+    constexpr std::uint64_t kCreat = 0100, kTmpfile = 020000000;
+    return i && signature_.args[i].type == Type::Octal && signature_.args[i - 1].type == Type::OpenFlags &&
+           !(call_.args[i - 1] & (kCreat | kTmpfile));
+  }
+
   std::string value(Type type, std::uint64_t v, unsigned i) const {
     switch (type) {
       case Type::Int:
@@ -166,7 +174,7 @@ class Line {
       std::uint64_t string = 0;
       if (!memory_.read(Side::Input, array + i * 8, string)) return i ? text + ", ...]" : "";
       if (!string) return text + "]";
-      const ByteView bytes = memory_.at(Side::Input, string, kEverything);
+      const ByteView bytes = memory_.at(Side::Input, string, kShownWord);
       text += (i ? ", " : "") + (bytes.empty() ? pointer_text(string) : quoted_string(bytes));
     }
   }
@@ -235,7 +243,8 @@ std::string describe(const SyscallEvent& event) {
   const Line line(event, call);
   const std::string name = r.nr == call.nr ? r.name : fmt::format("syscall_{:#x}", call.nr);
   const std::string text = fmt::format("{}({})", name, line.arguments());
-  if (event.phase == SyscallEvent::Phase::Enter) return text + " = ... (waiting)";
+  if (event.phase == SyscallEvent::Phase::Enter)
+    return text + (r.returns == Type::Nothing ? " = ?" : " = ... (waiting)");
   const char* resumed = event.phase == SyscallEvent::Phase::Exit ? "... " : "";
   return fmt::format("{}{} = {}{}", resumed, text, line.result(), event.noted ? " (noted)" : "");
 }

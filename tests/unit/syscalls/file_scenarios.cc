@@ -76,6 +76,22 @@ void reads(Probe& p) {
   CHECK(p.captured().total() == 0);
 }
 
+// A direct read fills whole blocks past the end of the file, and returns less.
+void direct_reads(Probe& p) {
+  Folder f;
+  const int fd = open(f.file.c_str(), O_RDONLY | O_DIRECT);
+  if (fd < 0) return;  // a file system without direct I/O
+  p.use_direct_io();
+  const auto aligned = [&] {
+    return reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(p.buffer(3 * 8192)) + 4095) &
+                                   ~std::uintptr_t{4095});
+  };
+  CHECK(p.call(SYS_pread64, fd, aligned(), 16384, 8192) == 10000 - 8192);
+  iovec* v = p.put(iovec{aligned(), 16384});
+  CHECK(p.call(SYS_preadv, fd, v, 1, 8192, 0) == 10000 - 8192);
+  close(fd);
+}
+
 void directories(Probe& p) {
   Folder f;
   const int dir = open(f.dir.c_str(), O_RDONLY | O_DIRECTORY);
@@ -193,6 +209,7 @@ void cache_state(Probe& p) {
 constexpr Scenario kScenarios[] = {
     {"stat", stat_family},
     {"read", reads},
+    {"direct reads", direct_reads},
     {"directories", directories},
     {"attributes", attributes},
     {"file attributes", file_attributes},

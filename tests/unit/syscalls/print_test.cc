@@ -58,9 +58,9 @@ constexpr std::uint64_t kCwd = static_cast<std::uint64_t>(AT_FDCWD);
 TEST_CASE("paths and flags") {
   const char path[] = "/etc/passwd";
   CHECK(text(SYS_openat, {kCwd, address(path), O_RDONLY | O_CLOEXEC, 0}, 3) ==
-        "openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY|O_CLOEXEC, 0) = 3");
+        "openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY|O_CLOEXEC) = 3");
   CHECK(text(SYS_openat, {kCwd, address(path), O_RDONLY, 0}, -2) ==
-        "openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY, 0) = -1 ENOENT (No such file or directory)");
+        "openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = -1 ENOENT (No such file or directory)");
   CHECK(text(SYS_openat, {kCwd, address(path), O_WRONLY | O_CREAT | O_TRUNC, 0644}, 3) ==
         "openat(AT_FDCWD, \"/etc/passwd\", O_WRONLY|O_CREAT|O_TRUNC, 0644) = 3");
   CHECK(text(SYS_access, {address(path), R_OK}, 0) == "access(\"/etc/passwd\", R_OK) = 0");
@@ -95,7 +95,7 @@ TEST_CASE("structures") {
   CHECK(text(SYS_poll, {address(p), 1, static_cast<std::uint64_t>(-1)}, 1) ==
         "poll([{fd=3, events=POLLIN}] => [{fd=3, revents=POLLHUP}], 1, -1) = 1");
   const int fds[] = {4, 5};
-  CHECK(text(SYS_pipe2, {address(fds), O_CLOEXEC}, 0) == "pipe2([4, 5], O_RDONLY|O_CLOEXEC) = 0");
+  CHECK(text(SYS_pipe2, {address(fds), O_CLOEXEC}, 0) == "pipe2([4, 5], O_CLOEXEC) = 0");
   const timespec t{1, 500};
   CHECK(text(SYS_clock_gettime, {1, address(&t)}, 0) == "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=500}) = 0");
   const int status = 3 << 8;

@@ -63,7 +63,8 @@ std::int64_t Probe::perform(const Call& c) {
     CHECK(memory.read(r.addr, bytes.data(), r.len));
   }
   CHECK(decide(c).policy != Policy::Refuse);
-  const EntryNotes notes = note_entry(c, memory);
+  EntryNotes notes = note_entry(c, memory);
+  notes.whole_buffers = direct_io_;
   const std::vector<unsigned char> before(arena_, arena_ + kArena);
   const std::int64_t ret = raw_syscall(c);
   const std::vector<unsigned char> after(arena_, arena_ + kArena);

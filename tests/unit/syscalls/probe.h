@@ -51,6 +51,9 @@ class Probe {
   }
   std::int64_t perform(const Call& c);
 
+  // From now on as for a program that has opened a file with O_DIRECT.
+  void use_direct_io() { direct_io_ = true; }
+
   const RangeSink& captured() const { return sink_; }
   std::size_t changed() const { return changed_; }  // bytes of the last call
   static const std::set<std::uint32_t>& proved();   // numbers of the calls that changed memory and passed
@@ -70,6 +73,7 @@ class Probe {
   std::size_t used_ = 0;
   RangeSink sink_;
   std::size_t changed_ = 0;
+  bool direct_io_ = false;
 };
 
 // One use of one or more calls.
