@@ -22,11 +22,14 @@ namespace {
 constexpr std::uint64_t kMaxSize = std::uint64_t{16} << 20;  // a command line alone may have 6 MiB (execve(2))
 constexpr int kMaxDepth = 16;
 
-// cereal's JSON parser calls itself for every nesting, so a file of brackets would exhaust the stack.
-bool nests_too_deep(const std::string& json) {
+// What must not reach cereal's JSON parser, looked for outside of strings. It calls itself for every nesting, so a file
+// of brackets would exhaust the stack; and rapidjson 1.1.0 counts the leading zeros of 0 for a number like 0e1, which
+// is undefined. A manifest holds neither. Null: nothing found.
+const char* unparsable(const std::string& json) {
   int depth = 0;
   bool quoted = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
+  char before = 0;
+  for (std::size_t i = 0; i < json.size(); before = json[i++]) {
     const char c = json[i];
     if (quoted) {
       if (c == '\\') ++i;
@@ -34,12 +37,14 @@ bool nests_too_deep(const std::string& json) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) return true;
+      if (++depth > kMaxDepth) return "not a manifest of a trace";
     } else if (c == ']' || c == '}') {
       --depth;
+    } else if (c == '.' || ((c == 'e' || c == 'E') && before >= '0' && before <= '9')) {
+      return "damaged manifest";
     }
   }
-  return false;
+  return nullptr;
 }
 
 }  // namespace
@@ -62,8 +67,7 @@ template <class A>
 void serialize(A& ar, Manifest& v) {
   ar(FIELD(format_version), FIELD(tmrec_version), FIELD(created), FIELD(hostname), FIELD(kernel), FIELD(cpu));
   ar(FIELD(command), FIELD(program), FIELD(cwd), FIELD(uid), cereal::make_nvp("pid", v.pid.value));
-  ar(FIELD(tick_source), FIELD(agent_abi), FIELD(check_every), FIELD(seed), FIELD(blob_root),
-     FIELD(cpu_number));
+  ar(FIELD(tick_source), FIELD(agent_abi), FIELD(check_every), FIELD(seed), FIELD(blob_root), FIELD(cpu_number));
   ar(FIELD(complete), FIELD(end_reason), FIELD(exit_status), FIELD(events), FIELD(duration_ns), FIELD(refused),
      FIELD(notes));
 }
@@ -106,7 +110,7 @@ Result<void> Manifest::save(const fs::path& trace_dir) const {
 
 Result<Manifest> Manifest::parse(const std::string& json, const std::string& name) {
   const auto bad = [&](const std::string& what) { return fail(ErrorKind::BadTrace, name + ": " + what); };
-  if (nests_too_deep(json)) return bad("not a manifest of a trace");
+  if (const char* why = unparsable(json)) return bad(why);
   try {
     struct Version {
       std::uint32_t format_version = 0;

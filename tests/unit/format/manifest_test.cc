@@ -70,7 +70,8 @@ TEST_CASE("damaged manifests are errors") {
   for (const char* json :
        {"", "{", "{}", "[]", "null", "1", "\"x\"", "[1]", R"({"tmrec_trace": 1})", R"({"tmrec_trace": []})",
         R"({"tmrec_trace": {"format_version": "1"}})", R"({"tmrec_trace": {"format_version": -1}})",
-        R"({"tmrec_trace": {"format_version": 1e99}})", R"({"tmrec_trace": {"format_version": 1}})"}) {
+        R"({"tmrec_trace": {"format_version": 1e99}})", "0e124", R"({"tmrec_trace": {"format_version": 1.0}})", "\"\\",
+        R"({"tmrec_trace": {"format_version": 1}})"}) {
     CAPTURE(json);
     check_bad(json, "damaged manifest");
   }
