@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <map>
 #include <sstream>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/say.h"
@@ -101,7 +106,11 @@ int run(int argc, char** argv) {
     return exit_status(ErrorKind::Usage);
   }
   set_level(parser.quiet ? Level::Error : parser.level);
-  return parser.actions.at(parser.app.get_subcommands().front())();
+  const int status = parser.actions.at(parser.app.get_subcommands().front())();
+  // An answer that did not reach its reader is no success. Programs that were recorded write by themselves, not here.
+  if (std::fflush(stdout) != 0)
+    return report(Error{ErrorKind::System, fmt::format("cannot write the answer: {}", std::strerror(errno))});
+  return status;
 }
 
 }  // namespace
@@ -110,6 +119,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return tmrec::cli::run(argc, argv);
+  } catch (const std::system_error& error) {
+    tmrec::cli::say(tmrec::cli::Level::Error, error.what());
+    return 1;
   } catch (const std::exception& error) {
     // A broken invariant of our own; the sessions have released their tracees on the way up.
     tmrec::cli::say(tmrec::cli::Level::Error, fmt::format("internal error: {}", error.what()));

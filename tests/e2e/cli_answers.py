@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from cli_support import environment, scratch, tmrec, traces, check
+from cli_support import TMREC, check, environment, scratch, tmrec, traces
 
 tmrec("ls").exits(0).prints("").says("no traces")
 tmrec("ls", "--json").exits(0).prints("[]\n").silent()
@@ -52,6 +52,12 @@ version.expect(version.out.startswith("tmrec ") and version.out[6].isdigit(), "d
 for command in ("record", "replay", "dump", "info", "ls", "rm", "doctor"):
     done = tmrec(command, "--help").exits(0).silent()
     done.expect("Example" in done.out, "help without an example")
+
+# An answer that could not be written is a failure.
+with open("/dev/full", "wb") as full:
+    for command in (["dump"], ["info"], ["ls", "--json"]):
+        done = subprocess.run([TMREC, *command], stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
+        check(done.returncode == 1 and done.stderr.startswith(b"tmrec: "), f"{command} to /dev/full: {done}")
 
 # Completion offers subcommands, options and trace names.
 completion = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "cli", "completion", "tmrec.bash")
