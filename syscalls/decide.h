@@ -34,6 +34,8 @@ constexpr Decision decide(const Call& call) {
     case kIoctlNumber:
       if (request::type(call.args[1]) == request::kKvm)
         refuse(25, "virtual machines write memory that tmrec does not see");
+      else if (request::type(call.args[1]) == request::kDrm)
+        refuse(25, "graphics devices write memory that tmrec does not see; drivers fall back to software");
       else if (!command_of(r, call))
         d.noted = true, d.blocking = Blocking::MayWait, d.why = "an ioctl without a row of its own";
       break;

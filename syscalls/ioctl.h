@@ -13,7 +13,7 @@ inline constexpr std::uint32_t kIfconf = 0x8912, kEthtool = 0x8946, kFiemap = 0x
                                kSgIo = 0x2285, kPagemapScan = 0xc0606610, kProcmapQuery = 0xc0686611,
                                kTreeSearch2 = 0xc0709411;
 constexpr unsigned type(std::uint64_t r) { return (r >> 8) & 0xff; }
-inline constexpr unsigned kKvm = 0xae, kWireless = 0x8b;
+inline constexpr unsigned kKvm = 0xae, kDrm = 0x64, kWireless = 0x8b;
 }  // namespace request
 
 // Offsets in the structures: linux/if.h, linux/fs.h (procmap_query, pm_scan_arg), scsi/sg.h, linux/fiemap.h,

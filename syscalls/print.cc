@@ -19,7 +19,7 @@ namespace {
 
 using Side = EventMemory::Side;
 
-constexpr std::uint64_t kShownData = 32, kShownVectors = 4, kShownWord = 64, kEverything = ~0ull;
+constexpr std::uint64_t kShownData = 32, kShownVectors = 4, kShownWord = 64, kShownPath = 4096, kEverything = ~0ull;
 
 std::string pointer_text(std::uint64_t value) { return value ? fmt::format("{:#x}", value) : "NULL"; }
 
@@ -136,7 +136,7 @@ class Line {
       case Shape::Value:
         return {};
       case Shape::String: {
-        const ByteView bytes = memory_.at(side, at, kEverything);
+        const ByteView bytes = memory_.at(side, at, kShownPath);
         return bytes.empty() ? "" : quoted_string(bytes);
       }
       case Shape::Strings:

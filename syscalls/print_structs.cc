@@ -91,8 +91,9 @@ std::string sigaction_text(ByteView b) {
 }
 
 std::string fd_set_text(ByteView b) {
+  constexpr std::size_t kMost = 1024;  // descriptors: FD_SETSIZE
   std::string text = "[";
-  for (std::size_t i = 0; i < b.size() * 8; ++i)
+  for (std::size_t i = 0; i < std::min(b.size() * 8, kMost); ++i)
     if (b[i / 8] >> (i % 8) & 1) text += (text.size() > 1 ? " " : "") + std::to_string(i);
   return text + "]";
 }

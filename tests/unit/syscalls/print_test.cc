@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <random>
 
 #include "local_memory.h"
 #include "syscalls/capture.h"
@@ -192,4 +193,35 @@ TEST_CASE("signals") {
   CHECK(signal_name(99) == "99");
   CHECK(errno_name(2) == "ENOENT");
   CHECK(errno_name(512) == "ERESTARTSYS");
+}
+
+// What a damaged trace may hold: any number, arguments that point anywhere near memory of any content and length.
+TEST_CASE("no event is too strange to print") {
+  std::mt19937_64 random(1);
+  const auto below = [&](std::uint64_t n) { return random() % n; };
+  for (int round = 0; round < 30'000; ++round) {
+    SyscallEvent e;
+    e.phase = static_cast<SyscallEvent::Phase>(below(3));
+    e.regs.orig_rax = below(number::kLast + 2);
+    std::uint64_t* args[] = {&e.regs.rdi, &e.regs.rsi, &e.regs.rdx, &e.regs.r10, &e.regs.r8, &e.regs.r9};
+    for (std::uint64_t* a : args) *a = below(3) ? 0x10000 + below(64) * 8 : random() >> below(64);
+    const Row& r = row(static_cast<std::uint32_t>(e.regs.orig_rax));
+    if (r.commands && r.commands->count && below(4))
+      *args[r.commands->arg] = r.commands->list[below(r.commands->count)].number << r.commands->shift;
+    e.ret = static_cast<std::int64_t>(below(2) ? below(100) : random());
+    for (std::uint64_t i = below(6); i > 0; --i) {
+      Extent x{.addr = RemoteAddr(0x10000 + below(64) * 8), .bytes = Bytes(below(300)), .input = below(2) == 0};
+      for (auto& b : x.bytes) b = static_cast<std::uint8_t>(below(4) ? below(4) : random());
+      e.extents.push_back(x);
+    }
+    CAPTURE(round);
+    if (describe(e).find(" = ") == std::string::npos) CHECK(false);
+  }
+  for (int round = 0; round < 1000; ++round) {
+    SignalEvent s;
+    s.signo = static_cast<std::int32_t>(random());
+    s.siginfo = Bytes(below(140));
+    for (auto& b : s.siginfo) b = static_cast<std::uint8_t>(random());
+    if (describe(s).empty()) CHECK(false);
+  }
 }

@@ -141,6 +141,7 @@ TEST_CASE("decisions follow number and command") {
   CHECK_FALSE(decide(call_of(SYS_ioctl, 0, 0x5401)).noted);
   CHECK(decide(call_of(SYS_ioctl, 0, 0x80043201)).noted);
   CHECK(decide(call_of(SYS_ioctl, 0, 0xae01)).error == ENOTTY);
+  CHECK(decide(call_of(SYS_ioctl, 0, 0xc0406400)).error == ENOTTY);
 }
 
 TEST_CASE("capture works without a library") {
