@@ -32,19 +32,23 @@ constexpr Decision decide(const Call& call) {
   };
   switch (call.nr) {
     case kIoctlNumber:
-      if (request::type(call.args[1]) == request::kKvm)
-        refuse(25, "virtual machines write memory that tmrec does not see");
-      else if (request::type(call.args[1]) == request::kDrm)
-        refuse(25, "graphics devices write memory that tmrec does not see; drivers fall back to software");
+      if (request::shares_memory(call.args[1]))
+        refuse(25, "the device writes memory at any time; programs fall back to software");
       else if (!command_of(r, call))
         d.noted = true, d.blocking = Blocking::MayWait, d.why = "an ioctl without a row of its own";
       break;
     case kCloneNumber:
       if (call.args[0] & clone_flag::kVfork) d.blocking = Blocking::MayWait;
+      if (call.args[0] & clone_flag::kUntraced) refuse(22, "the child would escape the recording");
       break;
     case kClone3Number:
       d.blocking = Blocking::MayWait;  // its flags, CLONE_VFORK among them, are in memory
       break;
+    case 9: {                                                   // mmap
+      constexpr std::uint64_t kTypeMask = 0xf, kDroppable = 8;  // Linux 6.11; older kernels say the same
+      if ((call.args[3] & kTypeMask) == kDroppable) refuse(22, "when such pages vanish is up to the kernel");
+      break;
+    }
     case 41: {  // socket
       constexpr std::uint32_t kAfXdp = 44, kEafnosupport = 97;
       if (static_cast<std::uint32_t>(call.args[0]) == kAfXdp)

@@ -13,7 +13,16 @@ inline constexpr std::uint32_t kIfconf = 0x8912, kEthtool = 0x8946, kFiemap = 0x
                                kSgIo = 0x2285, kPagemapScan = 0xc0606610, kProcmapQuery = 0xc0686611,
                                kTreeSearch2 = 0xc0709411;
 constexpr unsigned type(std::uint64_t r) { return (r >> 8) & 0xff; }
-inline constexpr unsigned kKvm = 0xae, kDrm = 0x64, kWireless = 0x8b;
+inline constexpr unsigned kWireless = 0x8b;
+
+// Families whose devices, guests or kernel threads write the program's memory at any time
+// (Documentation/userspace-api/ioctl/ioctl-number.rst): KVM, vhost, VFIO, RDMA, DRM, userfaultfd.
+constexpr bool shares_memory(std::uint64_t r) {
+  constexpr unsigned kTypes[] = {0xae, 0xaf, 0x3b, 0x1b, 0x64, 0xaa};
+  for (const unsigned t : kTypes)
+    if (type(r) == t) return true;
+  return false;
+}
 }  // namespace request
 
 // Offsets in the structures: linux/if.h, linux/fs.h (procmap_query, pm_scan_arg), scsi/sg.h, linux/fiemap.h,

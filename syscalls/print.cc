@@ -162,7 +162,7 @@ class Line {
       len = event_.ret > 0 ? static_cast<std::uint64_t>(event_.ret) * a.size : 0;
     const ByteView bytes = memory_.at(side, at, len);
     if (bytes.empty()) return a.rule == Rule::Returned && side == Side::Output && event_.ret == 0 ? "\"\"" : "";
-    const std::string text = struct_text(a.type, bytes, side == Side::Output);
+    std::string text = struct_text(a.type, bytes, side == Side::Output);
     if (!text.empty()) return text;
     const std::uint64_t total = a.rule == Rule::Count ? call_.args[a.from] * a.size : bytes.size();
     return quoted(bytes, total, kShownData);

@@ -144,9 +144,13 @@ std::string termios_text(ByteView b) {
                      u32(b, 8), u32(b, 12));
 }
 
+// clone3 has flags beyond the 32 bits of clone.
 std::string clone_args_text(ByteView b) {
-  return fmt::format("{{flags={}, exit_signal={}, stack={:#x}, stack_size={:#x}, ...}}",
-                     u64(b, 0) ? named_value(Type::CloneFlags, u64(b, 0)) : "0",
+  const std::uint64_t flags = u64(b, 0);
+  std::string names = flags & 0xffffffff ? named_value(Type::CloneFlags, flags) : "";
+  if (flags >> 32 & 1) names += names.empty() ? "CLONE_CLEAR_SIGHAND" : "|CLONE_CLEAR_SIGHAND";
+  if (flags >> 33 & 1) names += names.empty() ? "CLONE_INTO_CGROUP" : "|CLONE_INTO_CGROUP";
+  return fmt::format("{{flags={}, exit_signal={}, stack={:#x}, stack_size={:#x}, ...}}", names.empty() ? "0" : names,
                      u64(b, 32) ? signal_name(static_cast<int>(u64(b, 32))) : "0", u64(b, 40), u64(b, 48));
 }
 

@@ -120,7 +120,10 @@ TEST_CASE("decisions follow number and command") {
   CHECK(decide(call_of(SYS_getpid)).blocking == Blocking::Never);
   CHECK(decide(call_of(SYS_sched_yield)).blocking == Blocking::Yield);
   CHECK(decide(call_of(SYS_mmap)).policy == Policy::Memory);
+  CHECK(decide(call_of(SYS_mmap, 0, 4096, 3, 0x28)).error == EINVAL);
   CHECK(decide(call_of(SYS_execve)).policy == Policy::Process);
+  CHECK(decide(call_of(SYS_clone, 0x4111)).blocking == Blocking::MayWait);
+  CHECK(decide(call_of(SYS_clone, 0x800011)).policy == Policy::Refuse);
   CHECK(decide(call_of(SYS_rt_sigreturn)).policy == Policy::Sigreturn);
   CHECK(decide(call_of(SYS_restart_syscall)).policy == Policy::Restart);
   CHECK(decide(call_of(SYS_io_uring_setup)).error == ENOSYS);
