@@ -4,7 +4,8 @@
 int main(void) {
   size_t size = 3 << 20;
   unsigned char *a = malloc(size), *b = malloc(size);
-  for (size_t i = 0; i < size; i++) a[i] = (unsigned char)(i * 31 + (size_t)getpid());
+  size_t seed = (size_t)getpid();
+  for (size_t i = 0; i < size; i++) a[i] = (unsigned char)(i * 31 + seed);
   void *from = a, *to = b;
   size_t count = size;
   __asm__ volatile("rep movsb" : "+S"(from), "+D"(to), "+c"(count)::"memory");

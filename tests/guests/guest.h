@@ -6,6 +6,7 @@
 //   // expect: signal=11     death by that signal, after the token was printed
 //   // args: one two         command line
 //   // stdin: text           standard input, one line (default: empty)
+//   // limit: reason         why it can't be recorded exactly yet: natively it must pass, otherwise it may fail
 // Output lines that begin with "= " must be the same natively and recorded.
 #pragma once
 

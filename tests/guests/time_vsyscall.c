@@ -1,3 +1,4 @@
+// limit: calls into the vsyscall page are seen only once code is patched
 // The vsyscall page, where the kernel still has it: time() at its fixed address.
 #include "guest.h"
 

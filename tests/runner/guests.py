@@ -24,19 +24,20 @@ class Guest:
     status: int  # expected, in the shell's convention
     args: list
     stdin: str | None
+    limit: str | None  # why a recording of it can't be exact yet
 
 
 def read_guest(source, name):
-    guest = Guest(name, source, 0, [], None)
+    guest = Guest(name, source, 0, [], None, None)
     with open(source, encoding="utf-8") as f:
         for line in f:
-            if not (match := re.match(r"// (expect|args|stdin): ?(.*)", line)):
+            if not (match := re.match(r"// (expect|args|stdin|limit): ?(.*)", line)):
                 continue
             key, value = match.groups()
             if key == "args":
                 guest.args = shlex.split(value)
-            elif key == "stdin":
-                guest.stdin = value
+            elif key in ("stdin", "limit"):
+                setattr(guest, key, value)
             else:
                 kind, number = value.split("=")
                 guest.status = int(number) + (128 if kind == "signal" else 0)
