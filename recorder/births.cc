@@ -2,6 +2,7 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -115,6 +116,11 @@ void TaskLife::enter_program(pid_t former) {
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
   event.program = snapshot->executable;
+  if (former == 0) session_.manifest().program = snapshot->executable;
+  struct stat file {};
+  if (geteuid() != 0 && stat(event.program.c_str(), &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0) {
+    session_.note("setuid or setgid program run without its privilege: " + event.program);
+  }
   event.arguments = snapshot->arguments;
   EventNo number(session_.log().last().value + 1);
   event.snapshot = TraceDir::snapshot_name(number, Tid(tid()));

@@ -115,7 +115,14 @@ int TaskLife::on_syscall() {
   }
   if (open.decision.policy == Policy::Refuse) return refuse(open, open.decision.error), 0;
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
+  if (sends_unseen_output(open.call)) return refuse(open, EINVAL), 0;
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
+  if (open.call.nr == SYS_madvise && open.call.args[2] == MADV_FREE) {
+    // When the kernel takes the pages is not repeatable; at once is one of the times it might have.
+    Regs at_once = entry;
+    at_once.rdx = MADV_DONTNEED;
+    stopped().set_regs(at_once);
+  }
 
   Stop stop = task_.run_call([&] {
     MemoryView view{memory()};
@@ -138,8 +145,37 @@ int TaskLife::on_syscall() {
   return 0;
 }
 
+// What splice and its like move to the recording's own output passes by the program's memory, and could not be repeated
+// at replay. EINVAL is what they say to descriptors they can't serve, and programs then read and write.
+bool TaskLife::sends_unseen_output(const syscalls::Call& call) {
+  int fd = syscalls::written_fd(call);
+  return fd >= 0 && !syscalls::data_in_memory(call) && session_.stream_of(tid(), fd) != Stream::None;
+}
+
+// Under ptrace an ignored signal wakes a waiting call, which untraced it would not (kernel/signal.c, sig_ignored). Most
+// calls are then made again by the kernel; those that return EINTR are made to be.
+void TaskLife::hide_ignored_interruption(Regs& after) {
+  if (static_cast<std::int64_t>(after.rax) != -EINTR) return;
+  auto pending = tracee::pending_signals(tid());
+  auto masks = tracee::signal_masks(tid());
+  if (!pending || !masks) return;
+  std::uint64_t arriving = *pending & ~masks->blocked;
+  if (arriving == 0) return;
+  for (int signal = 1; signal <= 64; ++signal) {
+    if (((arriving >> (signal - 1)) & 1) != 0 && action_of(signal) != SignalEvent::Action::Ignored) return;
+  }
+  after.rax = static_cast<std::uint64_t>(syscalls::kRestartNoHand);
+  stopped().set_regs(after);
+}
+
 void TaskLife::finish_call(OpenCall& open) {
   Regs after = stopped().regs();
+  hide_ignored_interruption(after);
+  if (after.rdx != open.event.regs.rdx && open.call.nr == SYS_madvise) {
+    after.rdx = open.event.regs.rdx;
+    stopped().set_regs(after);
+  }
+  show_untraced_status(open.call, after);
   SyscallEvent& event = open.event;
   event.phase = open.enter_logged ? SyscallEvent::Phase::Exit : SyscallEvent::Phase::Complete;
   event.ret = static_cast<std::int64_t>(after.rax);
@@ -148,6 +184,7 @@ void TaskLife::finish_call(OpenCall& open) {
   ExtentList outputs;
   syscalls::capture_outputs(open.call, open.notes, event.ret, view, outputs);
   outputs.read_into(event.extents, memory());
+  note_written_memory(open);
   note_stream(open);
   note_file_effects(open);
   note_mapping(open, after);

@@ -9,6 +9,7 @@
 //
 // What a handler gets (the frame, registers, extended state) is recorded after the kernel has built it, by stepping
 // into the handler: with PTRACE_SINGLESTEP the kernel stops at the handler's first instruction.
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 
@@ -80,6 +81,7 @@ Extent read_frame(const tracee::RemoteMemory& memory, std::uint64_t rsp) {
 bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& regs) {
   auto kind = tracee::trapped_instruction(info, regs, memory());
   if (!kind) return false;
+  if (*kind != InstructionEvent::Kind::Cpuid && tsc_mode_ == PR_TSC_SIGSEGV) return false;  // as the program wished
   InstructionEvent event{*kind, regs, tracee::perform(*kind, regs)};
   stopped().set_regs(event.after);
   boundary_ = event.after;
@@ -130,7 +132,7 @@ int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
   if (event.action == SignalEvent::Action::Handler) {
     Stop stop = task_.run(Resume::Step, info.si_signo);
     Regs after = stopped().regs();
-    if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP || after.rip == event.before.rip) {
+    if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP) {
       return handle(stop);  // the frame could not be written: the kernel sends SIGSEGV instead
     }
     event.after = after;

@@ -54,6 +54,11 @@ class TaskLife {
   void skip_call(OpenCall& open, std::int64_t result);
   void read_extents(SyscallEvent& event, const std::vector<Extent>& wanted);
   void note_file_effects(OpenCall& open);
+  bool sends_unseen_output(const syscalls::Call& call);
+  void hide_ignored_interruption(Regs& after);
+  // proc_files.cc
+  void show_untraced_status(const syscalls::Call& call, Regs& after);
+  void note_written_memory(OpenCall& open);
   void note_stream(OpenCall& open);
   void note_mapping(OpenCall& open, const Regs& after);
   // True when the call was answered here (virtual_calls.cc).

@@ -1,5 +1,6 @@
 // System calls at replay: the task runs to the call, its registers and what it read are compared, and what the kernel
 // did then is done again from the log. The counterpart of recorder/calls.cc.
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -118,6 +119,7 @@ Result<void> Session::leave_call(Task& task, const SyscallEvent& event) {
     TMREC_CHECKED(task.space->perform(*task.stub, call.nr, call.args, event.ret, event.mapping, objects_));
   }
   TMREC_CHECKED(write_extents(task, event.extents));
+  follow_stack_limit(task, call, event.ret);
   for (const FileChange& change : event.changes) TMREC_CHECKED(objects_.change(change));
   if (event.after) {
     task.regs = *event.after;
@@ -130,6 +132,18 @@ Result<void> Session::leave_call(Task& task, const SyscallEvent& event) {
   task.restarts = syscalls::was_interrupted(event.ret) && event.ret != -EINTR &&
                   syscalls::decide(call).policy != syscalls::Policy::Sigreturn;
   return {};
+}
+
+// How far a stack grows before an access below it faults depends on the limit.
+void Session::follow_stack_limit(Task& task, const syscalls::Call& call, std::int64_t ret) {
+  bool sets = ret == 0 && ((call.nr == SYS_setrlimit && call.args[0] == RLIMIT_STACK) ||
+                           (call.nr == SYS_prlimit64 && call.args[1] == RLIMIT_STACK && call.args[2] != 0));
+  if (!sets) return;
+  auto wanted = task.space->memory().get<rlimit>(RemoteAddr(call.nr == SYS_setrlimit ? call.args[1] : call.args[2]));
+  struct rlimit now {};
+  if (!wanted || prlimit(task.stub->tid(), RLIMIT_STACK, nullptr, &now) < 0) return;
+  now.rlim_cur = std::min(wanted->rlim_cur, now.rlim_max);
+  prlimit(task.stub->tid(), RLIMIT_STACK, &now, nullptr);
 }
 
 void Session::repeat_output(Task& task, const SyscallEvent& event) {

@@ -112,7 +112,7 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
 }
 
 Result<void> Session::apply_to(Task& task, const ExitEvent& event) {
-  if (task.space->tasks > 1) TMREC_CHECKED(write_extents(task, event.memory));
+  TMREC_CHECKED(write_extents(task, event.memory));
   if (task.process == first_process_ && event.process_ended) exit_status_ = event.status;
   --task.space->tasks;
   if (task.stub) end_stub(std::move(*task.stub));

@@ -16,6 +16,7 @@
 #include "replayer/objects.h"
 #include "replayer/replayer.h"
 #include "replayer/space.h"
+#include "syscalls/row.h"
 
 namespace tmrec::replayer {
 
@@ -60,6 +61,7 @@ class Session {
   Result<void> leave_call(Task& task, const SyscallEvent& event);
   Result<void> check_inputs(Task& task, const SyscallEvent& event);
   Result<void> write_extents(Task& task, const std::vector<Extent>& extents);
+  void follow_stack_limit(Task& task, const syscalls::Call& call, std::int64_t ret);
   void repeat_output(Task& task, const SyscallEvent& event);
   void restart_call(Task& task);
 

@@ -169,9 +169,13 @@ void Loop::take_over_leader(pid_t leader, int status) {
   LoopTask* caller = find(static_cast<pid_t>(former));
   if (caller == nullptr || tracee::decode_wait_status(status).kind != Stop::Kind::Exec) return;
   auto node = tasks_.extract(static_cast<pid_t>(former));
-  if (LoopTask* old = find(leader)) {
-    std::erase(ready_, old);
-    tasks_.erase(leader);
+  unreaped_.erase(leader);
+  if (auto old = tasks_.find(leader); old != tasks_.end()) {
+    // Its fiber may be the one that is running, waiting for exactly this: its end is not reported otherwise.
+    old->second->stop_ = Stop{};
+    old->second->stopped_.reset();
+    superseded_.push_back(std::move(old->second));
+    tasks_.erase(old);
   }
   node.key() = leader;
   node.mapped()->tid_ = leader;
@@ -235,6 +239,7 @@ void Loop::drive(LoopTask& task) {
     std::erase(ready_, &task);
     auto it = tasks_.find(task.tid_);
     if (it != tasks_.end() && it->second.get() == &task) tasks_.erase(it);
+    std::erase_if(superseded_, [&](const auto& old) { return old.get() == &task; });
   } else if (holder_ == &task && task.state_ == LoopTask::State::Parked) {
     handed_over_for_ = SwitchEvent::Reason::Stopped;
     holder_ = nullptr;

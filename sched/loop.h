@@ -15,6 +15,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "format/event.h"
 #include "sched/fiber.h"
@@ -127,6 +128,7 @@ class Loop {
   Policy policy_;
   Callbacks callbacks_;
   std::unordered_map<pid_t, std::unique_ptr<LoopTask>> tasks_;
+  std::vector<std::unique_ptr<LoopTask>> superseded_;  // leaders whose id another thread took over by exec
   std::unordered_map<pid_t, int> newborns_;  // stops of tasks not added yet: wait status
   std::unordered_set<pid_t> unreaped_;         // leaders whose fiber has ended and whose end waitpid will report
   std::deque<LoopTask*> ready_;

@@ -73,6 +73,15 @@ std::optional<SignalMasks> signal_masks(pid_t tid) {
   return SignalMasks{*blocked, *ignored, *caught};
 }
 
+std::optional<std::uint64_t> pending_signals(pid_t tid) {
+  auto status = read_file(fmt::format("/proc/{}/status", tid));
+  if (!status) return std::nullopt;
+  auto own = status_field(*status, "SigPnd:", 16);
+  auto shared = status_field(*status, "ShdPnd:", 16);
+  if (!own || !shared) return std::nullopt;
+  return *own | *shared;
+}
+
 std::optional<pid_t> thread_group_of(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   if (!status) return std::nullopt;

@@ -24,6 +24,9 @@ struct SignalMasks {
 };
 std::optional<SignalMasks> signal_masks(pid_t tid);
 
+// Signals waiting for the task or its process; bit N-1 is signal N.
+std::optional<std::uint64_t> pending_signals(pid_t tid);
+
 std::optional<pid_t> thread_group_of(pid_t tid);
 
 // A line of /proc/PID/maps.
