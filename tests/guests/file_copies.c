@@ -5,7 +5,8 @@
 int main(void) {
   enter_scratch();
   char block[10000];
-  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i * 7 + (size_t)getpid());
+  size_t pid = (size_t)getpid();
+  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i * 7 + pid);
   int from = make_file("from", ""), to = make_file("to", "");
   CHECK(write(from, block, sizeof block) == sizeof block);
   off64_t in = 100, out = 5;

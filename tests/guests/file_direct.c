@@ -10,7 +10,8 @@ int main(void) {
     return success();
   }
   char* buffer = aligned_alloc(4096, 16384);
-  for (int i = 0; i < 16384; i++) buffer[i] = (char)(i * 13 + getpid());
+  int pid = getpid();
+  for (int i = 0; i < 16384; i++) buffer[i] = (char)(i * 13 + pid);
   uint64_t before = digest(buffer, 16384);
   CHECK(write(fd, buffer, 16384) == 16384);
   memset(buffer, 0, 16384);

@@ -4,7 +4,8 @@
 int main(void) {
   size_t size = 64 * 4096;
   unsigned char* memory = malloc(size);
-  for (size_t i = 0; i < size; i++) memory[i] = (unsigned char)(i * (size_t)getpid());
+  size_t pid = (size_t)getpid();
+  for (size_t i = 0; i < size; i++) memory[i] = (unsigned char)(i * pid);
   uint64_t before = digest(memory, size);
   pid_t child = SYS(fork());
   if (child == 0) {

@@ -6,7 +6,8 @@ int main(void) {
   enter_scratch();
   int fd = make_file("f", ""), pair[2];
   char block[50000];
-  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i * i + (size_t)getpid());
+  size_t pid = (size_t)getpid();
+  for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i * i + pid);
   CHECK(write(fd, block, sizeof block) == sizeof block);
   SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   pid_t child = SYS(fork());

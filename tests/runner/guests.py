@@ -132,8 +132,11 @@ def report(stage, faults, finished, compared=None):
         return None
     text = f"{stage}: {'; '.join(faults)}\n  command: {finished.command}\n"
     for title, content in (("stdout", finished.out), ("stderr", finished.err)):
-        tail = content.decode(errors="replace").splitlines()[-12:]
-        text += "".join(f"  {title}: {line[:300]}\n" for line in tail)
+        lines = content.decode(errors="replace").splitlines()
+        desync = next((n for n, line in enumerate(lines) if "tmrec: desync" in line), len(lines))
+        shown = lines[desync:desync + 8] + lines[max(min(desync + 8, len(lines)), len(lines) - 12):]
+        shown = shown or lines[-12:]
+        text += "".join(f"  {title}: {line[:300]}\n" for line in shown)
     if compared is not None and compared.out != finished.out:
         for number, (a, b) in enumerate(zip(compared.out.splitlines(), finished.out.splitlines()), 1):
             if a != b:
