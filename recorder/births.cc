@@ -1,5 +1,5 @@
 // New tasks and new programs: clone in all its forms, and execve.
-#include <linux/sched.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,37 +16,9 @@
 
 namespace tmrec::recorder {
 
-namespace {
-
-struct Birth {
-  std::uint64_t flags = 0;
-  std::uint64_t child_tid = 0;  // where CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID write
-};
-
-// The arguments of clone(2), clone3(2), fork and vfork in one form.
-Birth birth_of(const syscalls::Call& call, const tracee::RemoteMemory& memory) {
-  switch (call.nr) {
-    case SYS_fork: return {};
-    case SYS_vfork: return {CLONE_VM | CLONE_VFORK, 0};
-    case SYS_clone: return {call.args[0] & ~std::uint64_t{CSIGNAL}, call.args[3]};
-    default: {
-      clone_args args{};
-      std::size_t size = std::min<std::size_t>(call.args[1], sizeof args);
-      if (!memory.read(call.args[0], &args, size)) return {};
-      return {args.flags, args.child_tid};
-    }
-  }
-}
-
-}  // namespace
-
 std::uint64_t TaskLife::record_birth(OpenCall& open) {
-  Birth birth = birth_of(open.call, memory());
+  auto birth = syscalls::clone_arguments(open.call, memory());
   auto child_tid = static_cast<pid_t>(stopped().event_message());
-  struct View {
-    tracee::RemoteMemory& memory;
-    bool read(std::uint64_t addr, void* to, std::size_t size) { return memory.read(addr, to, size); }
-  } view{memory()};
   struct Outputs {
     std::vector<Extent>& to;
     tracee::RemoteMemory& memory;
@@ -55,8 +27,9 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
       to.push_back(Extent{RemoteAddr(addr), memory.read_some(RemoteAddr(addr), size), false});
     }
   } outputs{open.event.extents, memory()};
-  // A child that shares memory (vfork, a thread) sees what the call wrote before the parent returns from it.
-  syscalls::capture_outputs(open.call, open.notes, child_tid, view, outputs);
+  // A child that shares memory (vfork, a thread) sees what the call wrote before the parent returns from it; one that
+  // gets a copy got it before.
+  if ((birth.flags & CLONE_VM) != 0) syscalls::capture_outputs(open.call, open.notes, child_tid, memory(), outputs);
   log_enter(open);
 
   auto child = session_.loop().await_newborn(child_tid);
@@ -73,7 +46,7 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
     auto memory = tracee::RemoteMemory::open(child_tid);
     if (!memory) throw sched::EndRecording{memory.error().text};
     space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget,
-                                                        space_->syscall_sites, 0});
+                                                        space_->syscall_sites, session_.in_flux(*space_), 0});
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
     event.child_memory.push_back(
@@ -105,7 +78,7 @@ void TaskLife::enter_program(pid_t former) {
     throw sched::EndRecording{fmt::format("task {} executes a program that may not be traced ({})", tid(),
                                           memory.error().text)};
   }
-  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, 1});
+  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, 1});
   session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
   interrupted_.reset();

@@ -4,6 +4,8 @@
 // given away if the call sleeps while another task is ready; then the call is two events, Enter and Exit, and what the
 // other task did stands between them. At exit: what the kernel wrote, and what else the call changed (files that are
 // mapped, the recording's standard output, the address space).
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,12 +25,6 @@ using tracee::Resume;
 using tracee::Stop;
 
 namespace {
-
-// What the capture code of syscalls/ sees of tracee memory.
-struct MemoryView {
-  tracee::RemoteMemory& memory;
-  bool read(std::uint64_t addr, void* to, std::size_t size) { return memory.read(addr, to, size); }
-};
 
 // Collects the ranges that capture names.
 struct ExtentList {
@@ -82,10 +78,11 @@ TaskLife::OpenCall TaskLife::open_call(const Regs& entry) {
   bool resumes = syscalls::row(open.call.nr).policy == Policy::Restart && interrupted_.has_value();
   if (resumes) open.call = interrupted_->call;
   open.decision = syscalls::decide(open.call);
-  MemoryView view{memory()};
-  open.notes = resumes ? interrupted_->notes : syscalls::note_entry(open.call, view);
+  if (syscalls::opens_direct(open.call, memory())) session_.reads_directly = true;
+  open.notes = resumes ? interrupted_->notes : syscalls::note_entry(open.call, memory());
+  open.notes.whole_buffers = session_.reads_directly;
   ExtentList inputs;
-  syscalls::capture_inputs(open.call, view, inputs);
+  syscalls::capture_inputs(open.call, memory(), inputs);
   inputs.read_into(open.event.extents, memory());
   open.event.noted = open.decision.noted;
   if (open.decision.noted) session_.note(fmt::format("unknown command of {}", syscalls::row(open.call.nr).name));
@@ -115,7 +112,7 @@ int TaskLife::on_syscall() {
   }
   if (open.decision.policy == Policy::Refuse) return refuse(open, open.decision.error), 0;
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
-  if (sends_unseen_output(open.call)) return refuse(open, EINVAL), 0;
+  if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
   if (open.call.nr == SYS_madvise && open.call.args[2] == MADV_FREE) {
     // When the kernel takes the pages is not repeatable; at once is one of the times it might have.
@@ -125,11 +122,11 @@ int TaskLife::on_syscall() {
   }
 
   Stop stop = task_.run_call([&] {
-    MemoryView view{memory()};
-    ExtentList waiting;
-    syscalls::capture_while_blocked(open.call, view, waiting);
+      ExtentList waiting;
+    syscalls::capture_while_blocked(open.call, memory(), waiting);
     waiting.read_into(open.event.extents, memory());
     log_enter(open);
+    note_in_flux(open);
   });
   for (;;) {
     if (stop.kind == Stop::Kind::Syscall) break;
@@ -143,6 +140,23 @@ int TaskLife::on_syscall() {
   }
   finish_call(open);
   return 0;
+}
+
+// CLONE_UNTRACED would let a task escape; a kernel that does not know a flag says EINVAL.
+bool TaskLife::clones_untraced(const syscalls::Call& call) {
+  if (call.nr != SYS_clone3) return false;
+  auto flags = memory().get<std::uint64_t>(RemoteAddr(call.args[0]));
+  return flags && (*flags & CLONE_UNTRACED) != 0;
+}
+
+// The most the call can write: what it would have written had it returned as much as there can be.
+void TaskLife::note_in_flux(const OpenCall& open) {
+  constexpr std::int64_t kEverything = 0x7ffff000;  // MAX_RW_COUNT, include/linux/fs.h
+  ExtentList outputs;
+  syscalls::capture_outputs(open.call, open.notes, kEverything, memory(), outputs);
+  for (std::size_t i = 0; i < outputs.ranges.size(); ++i) {
+    in_flux_.push_back({outputs.ranges[i].addr, outputs.ranges[i].addr + outputs.sizes[i]});
+  }
 }
 
 // What splice and its like move to the recording's own output passes by the program's memory, and could not be repeated
@@ -169,6 +183,7 @@ void TaskLife::hide_ignored_interruption(Regs& after) {
 }
 
 void TaskLife::finish_call(OpenCall& open) {
+  in_flux_.clear();
   Regs after = stopped().regs();
   hide_ignored_interruption(after);
   if (after.rdx != open.event.regs.rdx && open.call.nr == SYS_madvise) {
@@ -180,9 +195,8 @@ void TaskLife::finish_call(OpenCall& open) {
   event.phase = open.enter_logged ? SyscallEvent::Phase::Exit : SyscallEvent::Phase::Complete;
   event.ret = static_cast<std::int64_t>(after.rax);
 
-  MemoryView view{memory()};
   ExtentList outputs;
-  syscalls::capture_outputs(open.call, open.notes, event.ret, view, outputs);
+  syscalls::capture_outputs(open.call, open.notes, event.ret, memory(), outputs);
   outputs.read_into(event.extents, memory());
   note_written_memory(open);
   note_stream(open);
@@ -208,7 +222,7 @@ void TaskLife::finish_call(OpenCall& open) {
   session_.append(tid(), std::move(event));
   boundary_ = after;
   at_syscall_ = false;
-  if (syscalls::row(open.call.nr).blocking == syscalls::Blocking::Yield) task_.yield(SwitchEvent::Reason::Yield);
+  if (open.decision.blocking == syscalls::Blocking::Yield) task_.yield(SwitchEvent::Reason::Yield);
 }
 
 // Not performed: the number is made invalid, so that the kernel does nothing and a supervisor killed meanwhile leaves
@@ -239,8 +253,7 @@ void TaskLife::note_stream(OpenCall& open) {
 
 void TaskLife::note_file_effects(OpenCall& open) {
   if (open.event.ret < 0) return;
-  MemoryView view{memory()};
-  syscalls::FileEffect effect = syscalls::file_effect(open.call, open.event.ret, view);
+  syscalls::FileEffect effect = syscalls::file_effect(open.call, open.event.ret, memory());
   using Kind = syscalls::FileEffect::Kind;
   using Where = syscalls::FileEffect::Where;
   if (effect.kind == Kind::None) return;
@@ -253,6 +266,14 @@ void TaskLife::note_file_effects(OpenCall& open) {
   }
   if (stat(path.c_str(), &file) < 0 || !session_.backings().is_mapped(file)) return;
   std::uint64_t offset = effect.offset;
+  if (effect.where == Where::Offset && effect.kind == Kind::Write) {
+    // pwrite to a descriptor with O_APPEND appends all the same (pwrite(2), BUGS).
+    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), effect.fd));
+    std::size_t flags = info ? info->find("flags:\t") : std::string::npos;
+    if (flags != std::string::npos && (std::strtoul(info->c_str() + flags + 7, nullptr, 8) & O_APPEND) != 0) {
+      effect.where = Where::End;
+    }
+  }
   if (effect.where == Where::End) offset = static_cast<std::uint64_t>(file.st_size) - effect.length;
   if (effect.where == Where::Position) {
     auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), effect.fd));

@@ -8,7 +8,13 @@
 
 namespace tmrec::recorder {
 
-// One range for every writable mapping of `tid`, in address order.
-std::vector<CheckEvent::Range> hash_writable_memory(pid_t tid, const tracee::RemoteMemory& memory);
+// Memory the kernel may be writing to now, for calls that wait.
+struct AddressRange {
+  RemoteAddr start, end;
+};
+
+// Ranges for every writable mapping of `tid`, in address order, without the pages that `in_flux` touches.
+std::vector<CheckEvent::Range> hash_writable_memory(pid_t tid, const tracee::RemoteMemory& memory,
+                                                    std::vector<AddressRange> in_flux);
 
 }  // namespace tmrec::recorder

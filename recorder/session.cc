@@ -96,6 +96,14 @@ void Session::tick() {
   }
 }
 
+std::vector<AddressRange> Session::in_flux(const AddressSpace& space) const {
+  std::vector<AddressRange> ranges = space.copied_in_flux;
+  for (const auto& [tid, life] : lives_) {
+    if (&life->space() == &space) ranges.insert(ranges.end(), life->in_flux().begin(), life->in_flux().end());
+  }
+  return ranges;
+}
+
 void Session::entered_space(pid_t former, pid_t tid, const std::shared_ptr<AddressSpace>& space) {
   spaces_[tid] = space;
   if (former == 0 || former == tid) return;
@@ -169,7 +177,7 @@ void Session::release(tracee::Stopped& task) {
 std::string Session::run(pid_t pid, tracee::Stopped first) {
   auto memory = tracee::RemoteMemory::open(pid);
   if (!memory) return memory.error().text;
-  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, 0});
+  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, 0});
   auto process = std::make_shared<Process>(Process{pid, 0});
   std::string ended_early;
   try {

@@ -14,6 +14,7 @@
 #include "format/manifest.h"
 #include "format/trace_dir.h"
 #include "recorder/backings.h"
+#include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
 #include "tracee/remote_memory.h"
@@ -25,6 +26,8 @@ struct AddressSpace {
   tracee::RemoteMemory memory;
   std::optional<RemoteAddr> call_gadget;                 // in the patched vdso
   std::unordered_set<std::uint64_t> syscall_sites;       // rip behind `syscall` instructions seen to be that
+  // Copied by fork while calls of the parent's other threads were writing there: the copy may be of either state.
+  std::vector<AddressRange> copied_in_flux;
   int tasks = 0;                                         // alive in it
 };
 
@@ -79,11 +82,16 @@ class Session {
   // Of the first process, as wait(2) gives it; nullopt while it lives.
   std::optional<int> exit_status() const { return exit_status_; }
 
+  // Some file was opened with O_DIRECT: such reads may change more of their buffer than they return.
+  bool reads_directly = false;
+
   // The CPUs the recording was allowed to use before tmrec pinned it to one; what the program is told.
   cpu_set_t affinity{};
   std::size_t affinity_bytes = 8;  // of the kernel's CPU masks
   // Whether a memory check is due; the caller makes it.
   bool check_due() const;
+  // Memory of the space that calls of its tasks may be writing to while they wait.
+  std::vector<AddressRange> in_flux(const AddressSpace& space) const;
   void checked() { last_check_ = log_->last().value; }
 
   // Standard output and error of the recording, to recognise them among the program's files.

@@ -59,7 +59,7 @@ int TaskLife::handle(const Stop& stop) {
 
 void TaskLife::check_memory() {
   session_.checked();
-  session_.append(tid(), CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory())});
+  session_.append(tid(), CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory(), session_.in_flux(*space_))});
 }
 
 // The kernel walks the robust list and clears the child tid word after the last ptrace stop (kernel/futex/core.c,

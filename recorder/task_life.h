@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "recorder/memory_check.h"
 #include "recorder/session.h"
 #include "syscalls/capture.h"
 #include "syscalls/decide.h"
@@ -23,6 +24,9 @@ class TaskLife {
 
   // Signals kept back because the task computes.
   const std::deque<siginfo_t>& deferred() const { return deferred_; }
+  // Where the call this task waits in may write at any time.
+  const std::vector<AddressRange>& in_flux() const { return in_flux_; }
+  const AddressSpace& space() const { return *space_; }
   // A signal has waited so long that the program would notice.
   bool is_overdue(std::chrono::steady_clock::time_point now) const;
 
@@ -48,6 +52,7 @@ class TaskLife {
   int on_syscall();  // returns the signal to resume with
   void require_64_bit_call(const Regs& entry);
   OpenCall open_call(const Regs& entry);
+  void note_in_flux(const OpenCall& open);
   void finish_call(OpenCall& open);
   void log_enter(OpenCall& open);
   void refuse(OpenCall& open, int error);
@@ -55,6 +60,7 @@ class TaskLife {
   void read_extents(SyscallEvent& event, const std::vector<Extent>& wanted);
   void note_file_effects(OpenCall& open);
   bool sends_unseen_output(const syscalls::Call& call);
+  bool clones_untraced(const syscalls::Call& call);
   void hide_ignored_interruption(Regs& after);
   // proc_files.cc
   void show_untraced_status(const syscalls::Call& call, Regs& after);
@@ -87,9 +93,11 @@ class TaskLife {
   bool at_syscall_ = false;            // boundary_ stands in front of a call that was put off for a signal
   std::deque<siginfo_t> deferred_;     // signals that came in the middle of a computation
   std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
+  std::vector<AddressRange> in_flux_;
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
   int injected_ = 0;                   // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;  // what the program set, virtually
+  int dumpable_ = 1;                   // PR_SET_DUMPABLE, as the program sees it
   int tsc_mode_;                       // PR_SET_TSC, as the program sees it
 };
 

@@ -104,7 +104,9 @@ Result<void> Session::check_inputs(Task& task, const SyscallEvent& event) {
 Result<void> Session::write_extents(Task& task, const std::vector<Extent>& extents) {
   for (const Extent& extent : extents) {
     if (extent.input) continue;
-    if (!task.space->memory().write(extent.addr.value, extent.bytes.data(), extent.bytes.size())) {
+    if (task.space->memory().write(extent.addr.value, extent.bytes.data(), extent.bytes.size())) continue;
+    // A call that failed half-way may be recorded with more memory than it could write to.
+    if (task.space->memory().read_some(extent.addr, extent.bytes.size()) != extent.bytes) {
       return fail(ErrorKind::Desync, fmt::format("memory at {:#x} ({} bytes), written at recording, is not there",
                                                  extent.addr.value, extent.bytes.size()));
     }
@@ -150,10 +152,6 @@ void Session::repeat_output(Task& task, const SyscallEvent& event) {
   if (!echo_ || event.stream == Stream::None || event.ret <= 0) return;
   int fd = event.stream == Stream::Stdout ? STDOUT_FILENO : STDERR_FILENO;
   if (!event.stream_bytes.empty()) return write_fully(fd, event.stream_bytes);
-  struct View {
-    tracee::RemoteMemory& memory;
-    bool read(std::uint64_t addr, void* to, std::size_t size) { return memory.read(addr, to, size); }
-  } view{task.space->memory()};
   struct Writer {
     tracee::RemoteMemory& memory;
     int fd;
@@ -162,7 +160,7 @@ void Session::repeat_output(Task& task, const SyscallEvent& event) {
       write_fully(fd, memory.read_some(RemoteAddr(addr), static_cast<std::size_t>(size)));
     }
   } writer{task.space->memory(), fd};
-  syscalls::written_data(call_of(event.regs), event.ret, view, writer);
+  syscalls::written_data(call_of(event.regs), event.ret, task.space->memory(), writer);
 }
 
 }  // namespace tmrec::replayer
