@@ -220,6 +220,8 @@ def main():
     arguments.build = os.path.abspath(arguments.build)
     if not arguments.no_build:
         build(arguments.build, arguments.jobs)
+    if not arguments.native_only and not os.path.exists(os.path.join(arguments.build, "cli", "tmrec")):
+        sys.exit(f"tests/run: there is no cli/tmrec in {arguments.build}")
     with contextlib.ExitStack() as stack:
         scratch = tempfile.mkdtemp(prefix="tmrec-tests-")
         os.chmod(scratch, 0o755)
