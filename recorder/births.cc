@@ -45,7 +45,7 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   if ((birth.flags & CLONE_VM) == 0) {
     auto memory = tracee::RemoteMemory::open(child_tid);
     if (!memory) throw sched::EndRecording{memory.error().text};
-    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget,
+    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget, {},
                                                         space_->syscall_sites, session_.in_flux(*space_), 0});
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
@@ -78,7 +78,7 @@ void TaskLife::enter_program(pid_t former) {
     throw sched::EndRecording{fmt::format("task {} executes a program that may not be traced ({})", tid(),
                                           memory.error().text)};
   }
-  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, 1});
+  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, {}, 1});
   session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
   interrupted_.reset();

@@ -57,6 +57,11 @@ bool is_restart(std::int64_t ret) {
   return syscalls::was_interrupted(ret) && ret != -EINTR;
 }
 
+// What ld.so does first after it has read its environment.
+bool looks_at_files(std::uint32_t number) {
+  return number == SYS_access || number == SYS_faccessat || number == SYS_open || number == SYS_openat;
+}
+
 }  // namespace
 
 // A 32-bit system call would be taken for another one of the 64-bit table.
@@ -199,6 +204,10 @@ void TaskLife::finish_call(OpenCall& open) {
   syscalls::capture_outputs(open.call, open.notes, event.ret, memory(), outputs);
   outputs.read_into(event.extents, memory());
   note_written_memory(open);
+  if (space_->hidden_variable && looks_at_files(open.call.nr)) {
+    event.extents.push_back(take_back(memory(), *space_->hidden_variable));
+    space_->hidden_variable.reset();
+  }
   note_stream(open);
   note_file_effects(open);
   note_mapping(open, after);

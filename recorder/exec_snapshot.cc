@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "recorder/early_binding.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
 #include "tracee/vdso.h"
@@ -56,20 +57,12 @@ std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
 
 // Without the vdso's addresses in the auxiliary vector, the program makes system calls (getauxval(3)).
 void hide_vdso(AddressSpace& space, const Snapshot& snapshot) {
-  // The vector lies on the stack behind argv and envp, at the stack pointer of the first instruction.
-  std::uint64_t at = snapshot.regs.rsp + 8;
-  for (int nulls = 0; nulls < 2; at += 8) {
-    auto word = space.memory.get<std::uint64_t>(RemoteAddr(at));
-    if (!word) return;
-    if (*word == 0) ++nulls;
-  }
-  for (;; at += 16) {
-    auto type = space.memory.get<std::uint64_t>(RemoteAddr(at));
-    if (!type || *type == AT_NULL) return;
-    if (*type != AT_SYSINFO_EHDR) continue;
+  auto stack = read_initial_stack(space.memory, snapshot.regs.rsp);
+  if (!stack) return;
+  for (const auto& entry : stack->auxiliary) {
+    if (entry.type != AT_SYSINFO_EHDR) continue;
     std::uint64_t ignore = AT_IGNORE;
-    space.memory.write(at, &ignore, sizeof ignore);
-    return;
+    space.memory.write(entry.at.value, &ignore, sizeof ignore);
   }
 }
 
@@ -135,6 +128,7 @@ Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, Addr
     has_vdso = true;
     if (auto patched = tracee::patch_vdso(space.memory, map.start, map.end - map.start)) {
       space.call_gadget = patched->call_gadget;
+      space.hidden_variable = bind_early(space.memory, snapshot.regs.rsp, patched->bind_now);
     } else {
       session.note("vdso of unknown form, hidden from the program");
       hide_vdso(space, snapshot);

@@ -177,7 +177,7 @@ void Session::release(tracee::Stopped& task) {
 std::string Session::run(pid_t pid, tracee::Stopped first) {
   auto memory = tracee::RemoteMemory::open(pid);
   if (!memory) return memory.error().text;
-  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, 0});
+  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, {}, 0});
   auto process = std::make_shared<Process>(Process{pid, 0});
   std::string ended_early;
   try {

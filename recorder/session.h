@@ -14,6 +14,7 @@
 #include "format/manifest.h"
 #include "format/trace_dir.h"
 #include "recorder/backings.h"
+#include "recorder/early_binding.h"
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
@@ -25,6 +26,7 @@ namespace tmrec::recorder {
 struct AddressSpace {
   tracee::RemoteMemory memory;
   std::optional<RemoteAddr> call_gadget;                 // in the patched vdso
+  std::optional<HiddenVariable> hidden_variable;         // to be taken back
   std::unordered_set<std::uint64_t> syscall_sites;       // rip behind `syscall` instructions seen to be that
   // Copied by fork while calls of the parent's other threads were writing there: the copy may be of either state.
   std::vector<AddressRange> copied_in_flux;

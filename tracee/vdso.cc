@@ -27,7 +27,9 @@ constexpr std::array<Entry, 7> kEntries{{
 }};
 
 constexpr std::uint64_t kGadgetOffset = 16;   // behind the 8 bytes of the replaced entry
-constexpr std::uint64_t kGadgetRoom = 32;
+constexpr std::uint64_t kStringOffset = 24;
+constexpr char kBindNow[] = "LD_BIND_NOW=1";
+constexpr std::uint64_t kGadgetRoom = kStringOffset + sizeof kBindNow;
 
 Bytes replacement(std::int32_t number) {
   if (number < 0) return {0x48, 0xc7, 0xc0, 0xda, 0xff, 0xff, 0xff, 0xc3};  // mov $-ENOSYS,%rax; ret
@@ -91,7 +93,10 @@ std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr sta
     if (!memory.write(at.value, code.data(), code.size())) return std::nullopt;
     if (!patched && symbol.st_size >= kGadgetRoom) {
       constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};  // syscall; int3
-      if (memory.write(at.value + kGadgetOffset, kGadget, sizeof kGadget)) patched = PatchedVdso{at + kGadgetOffset};
+      if (memory.write(at.value + kGadgetOffset, kGadget, sizeof kGadget) &&
+          memory.write(at.value + kStringOffset, kBindNow, sizeof kBindNow)) {
+        patched = PatchedVdso{at + kGadgetOffset, at + kStringOffset};
+      }
     }
   }
   return patched;

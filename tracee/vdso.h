@@ -15,6 +15,8 @@ namespace tmrec::tracee {
 struct PatchedVdso {
   // Address of the instructions `syscall; int3` in the tracee, for remote calls.
   RemoteAddr call_gadget;
+  // A string "LD_BIND_NOW=1" (recorder/early_binding.h).
+  RemoteAddr bind_now;
 };
 
 // `start`, `size`: the [vdso] mapping. nullopt: an image of unknown form, left as it was.
