@@ -231,7 +231,8 @@ void TaskLife::finish_call(OpenCall& open) {
   session_.append(tid(), std::move(event));
   boundary_ = after;
   at_syscall_ = false;
-  if (open.decision.blocking == syscalls::Blocking::Yield) task_.yield(SwitchEvent::Reason::Yield);
+  if (open.decision.blocking == syscalls::Blocking::Yield) return task_.yield(SwitchEvent::Reason::Yield);
+  task_.preemption_point();
 }
 
 // Not performed: the number is made invalid, so that the kernel does nothing and a supervisor killed meanwhile leaves

@@ -55,7 +55,7 @@ std::string mask_list(const cpu_set_t& set) {
   return text;
 }
 
-// Replaces the value of a line "label:\tvalue\n" that lies whole in the text.
+// Replaces the value of a line "label:\tvalue\n".
 void replace_value(std::string& text, std::string_view label, const std::function<std::string(std::string)>& value) {
   std::size_t at = text.starts_with(label) ? 0 : text.find(std::string("\n").append(label));
   if (at == std::string::npos) return;
@@ -67,25 +67,33 @@ void replace_value(std::string& text, std::string_view label, const std::functio
 
 }  // namespace
 
-// A tracer and the one CPU that tmrec chose show in /proc/PID/status (proc(5)).
+// A tracer and the one CPU that tmrec chose show in /proc/PID/status (proc(5)). The file may be read in pieces that cut
+// a line in two, so each piece is taken from the whole text as it should be, at the offset the program has come to.
 void TaskLife::show_untraced_status(const syscalls::Call& call, Regs& after) {
   auto size = static_cast<std::int64_t>(after.rax);
   if ((call.nr != SYS_read && call.nr != SYS_pread64) || size <= 0 || size > 65536) return;
   std::string path = proc_path(tid(), call.args[0]);
   if (!path.ends_with("/status")) return;
-  Bytes bytes = memory().read_some(RemoteAddr(call.args[1]), static_cast<std::size_t>(size));
-  std::string text(bytes.begin(), bytes.end());
+  auto text = tracee::read_file(path);
+  if (!text) return;
+  std::uint64_t offset = call.args[3];
+  if (call.nr == SYS_read) {
+    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), static_cast<int>(call.args[0])));
+    if (!info || !info->starts_with("pos:")) return;
+    offset = std::strtoull(info->c_str() + 4, nullptr, 10) - static_cast<std::uint64_t>(size);
+  }
+  bool to_the_end = offset + static_cast<std::uint64_t>(size) >= text->size();
   const cpu_set_t& set = affinity_ ? *affinity_ : session_.affinity;
-  replace_value(text, "TracerPid:", [](std::string) { return std::string("0"); });
-  replace_value(text, "Cpus_allowed:", [&](std::string shown) {
+  replace_value(*text, "TracerPid:", [](std::string) { return std::string("0"); });
+  replace_value(*text, "Cpus_allowed:", [&](std::string shown) {
     std::string all = mask_words(set, session_.affinity_bytes);
     return shown.size() < all.size() ? all.substr(all.size() - shown.size()) : all;
   });
-  replace_value(text, "Cpus_allowed_list:", [&](std::string) { return mask_list(set); });
-  if (text.size() > static_cast<std::size_t>(call.args[2])) return;
-  if (!memory().write(call.args[1], text.data(), text.size())) return;
-  if (text.size() == static_cast<std::size_t>(size)) return;
-  after.rax = text.size();
+  replace_value(*text, "Cpus_allowed_list:", [&](std::string) { return mask_list(set); });
+  if (offset >= text->size()) return;
+  std::string piece = text->substr(offset, to_the_end ? call.args[2] : static_cast<std::uint64_t>(size));
+  if (!memory().write(call.args[1], piece.data(), piece.size()) || piece.size() == static_cast<std::size_t>(size)) return;
+  after.rax = piece.size();
   stopped().set_regs(after);
 }
 

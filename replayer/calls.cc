@@ -49,7 +49,7 @@ void Session::restart_call(Task& task) {
 
 Result<void> Session::reach_call(Task& task, const Regs& expected, bool rewound) {
   if (task.restarts) restart_call(task);
-  Stop stop = run(task);
+  TMREC_TRY(const Stop stop, run(task));
   Regs there = task.regs;
   if (stop.kind == Stop::Kind::Syscall && rewound) {
     there.rip -= 2;
@@ -104,7 +104,7 @@ Result<void> Session::check_inputs(Task& task, const SyscallEvent& event) {
 Result<void> Session::write_extents(Task& task, const std::vector<Extent>& extents) {
   for (const Extent& extent : extents) {
     if (extent.input) continue;
-    if (task.space->memory().write(extent.addr.value, extent.bytes.data(), extent.bytes.size())) continue;
+    if (task.space->write(extent.addr, extent.bytes)) continue;
     // A call that failed half-way may be recorded with more memory than it could write to.
     if (task.space->memory().read_some(extent.addr, extent.bytes.size()) != extent.bytes) {
       return fail(ErrorKind::Desync, fmt::format("memory at {:#x} ({} bytes), written at recording, is not there",
@@ -153,7 +153,7 @@ void Session::repeat_output(Task& task, const SyscallEvent& event) {
   int fd = event.stream == Stream::Stdout ? STDOUT_FILENO : STDERR_FILENO;
   if (!event.stream_bytes.empty()) return write_fully(fd, event.stream_bytes);
   struct Writer {
-    tracee::RemoteMemory& memory;
+    const tracee::RemoteMemory& memory;
     int fd;
     void input(std::uint64_t, std::uint64_t) {}
     void output(std::uint64_t addr, std::uint64_t size) {

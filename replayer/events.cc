@@ -21,7 +21,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
   bool handled = event.action == SignalEvent::Action::Handler;
   if (event.synchronous) {
     if (task.restarts) restart_call(task);
-    Stop stop = run(task);
+    TMREC_TRY(const Stop stop, run(task));
     if (stop.kind != Stop::Kind::Signal || stop.signal != event.signo) {
       actual_regs_ = task.regs;
       expected_regs_ = event.before;
@@ -45,7 +45,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
     TMREC_CHECKED(same_regs("at a signal", task.regs, event.before));
   }
   if (!handled) return {};
-  if (!task.space->memory().write(event.frame.addr.value, event.frame.bytes.data(), event.frame.bytes.size())) {
+  if (!task.space->write(event.frame.addr, event.frame.bytes)) {
     return fail(ErrorKind::Desync, fmt::format("no memory at {:#x} for a signal frame", event.frame.addr.value));
   }
   task.regs = event.after;
@@ -56,7 +56,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
 
 Result<void> Session::apply_to(Task& task, const InstructionEvent& event) {
   if (task.restarts) restart_call(task);
-  Stop stop = run(task);
+  TMREC_TRY(const Stop stop, run(task));
   if (stop.kind != Stop::Kind::Signal || stop.signal != SIGSEGV) {
     return fail(ErrorKind::Desync, fmt::format("expected a trapping instruction at {:#x}, came to {} at {:#x}",
                                                event.before.rip, tracee::describe(stop), task.regs.rip));
@@ -68,6 +68,9 @@ Result<void> Session::apply_to(Task& task, const InstructionEvent& event) {
 
 Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
   if (!parent.in_call) return fail(ErrorKind::BadTrace, "a task is born outside of a system call");
+  if (tasks_.contains(event.child)) {
+    return fail(ErrorKind::BadTrace, fmt::format("task {} is born while it lives", event.child.value));
+  }
   bool shares_memory = (event.flags & CLONE_VM) != 0;
   auto child = std::make_unique<Task>();
   child->tid = event.child;
@@ -82,6 +85,7 @@ Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
   ++child->space->tasks;
   child->stub = std::move(stub);
   child->regs = event.child_regs;
+  child->last_event_ns = recent_.back().time_ns;
   TMREC_CHECKED(write_extents(*child, event.child_memory));
   tasks_[event.child] = std::move(child);
   return {};

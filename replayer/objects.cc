@@ -33,6 +33,16 @@ Objects::~Objects() {
   }
 }
 
+namespace {
+
+// Sizes and offsets that no file can have come from a damaged trace; anything else is the machine's doing.
+std::unexpected<Error> change_failed(int err) {
+  const bool impossible = err == EINVAL || err == EFBIG;
+  return fail_errno("cannot change a mapped object", err, impossible ? ErrorKind::BadTrace : ErrorKind::System);
+}
+
+}  // namespace
+
 Result<void> Objects::open_blob(Object& object, const BlobId& blob) {
   TMREC_TRY(int fd, blobs_.open_verified(blob));
   if (object.blob_fd >= 0) close(object.blob_fd);
@@ -73,11 +83,11 @@ Result<void> Objects::change(const FileChange& change) {
   if (object.memfd < 0) TMREC_CHECKED(to_memfd(change.backing, object));
   object.loaded = {};
   if (change.new_size && ftruncate(object.memfd, static_cast<off_t>(*change.new_size)) < 0) {
-    return fail_errno("cannot size a mapped object");
+    return change_failed(errno);
   }
   if (pwrite(object.memfd, change.bytes.data(), change.bytes.size(), static_cast<off_t>(change.offset)) !=
       static_cast<ssize_t>(change.bytes.size())) {
-    return fail_errno("cannot change a mapped object");
+    return change_failed(errno);
   }
   return {};
 }

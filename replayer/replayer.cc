@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "format/manifest.h"
+#include "replayer/patience.h"
 #include "replayer/session.h"
 #include "tracee/broken.h"
 
@@ -49,6 +50,7 @@ Result<Outcome> replay(const Options& options) {
   TMREC_TRY(LogReader log, LogReader::open(options.trace));
   auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
   OneCpu pinned(manifest.cpu_number);
+  Heartbeat heartbeat;
   Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo);
   Outcome outcome;
   for (;;) {

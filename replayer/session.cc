@@ -1,10 +1,12 @@
 #include "replayer/session.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 #include <fmt/format.h>
 
 #include "replayer/describe.h"
+#include "replayer/patience.h"
 #include "tracee/broken.h"
 
 namespace tmrec::replayer {
@@ -28,7 +30,15 @@ Session::~Session() {
     if (task->stub) tids.push_back(task->stub->tid());
   }
   for (pid_t tid : tids) kill(tid, SIGKILL);
-  for (pid_t tid : tids) waitpid(tid, nullptr, __WALL);
+  // The leader of a process is reported after its threads, in whatever order they are here.
+  while (!tids.empty()) {
+    std::erase_if(tids, [](pid_t tid) {
+      int status = 0;
+      pid_t reaped = waitpid(tid, &status, __WALL | WNOHANG);
+      return reaped < 0 || (reaped == tid && !WIFSTOPPED(status));
+    });
+    sched_yield();
+  }
 }
 
 Result<bool> Session::step() {
@@ -40,7 +50,10 @@ Result<bool> Session::step() {
     TMREC_CHECKED(apply(*event));
   } catch (const tracee::TaskDied& died) {
     return fail(ErrorKind::Desync, fmt::format("the replayed task {} is gone; it should be there", event->tid.value));
+  } catch (const tracee::ImpossibleState& state) {
+    return fail(ErrorKind::BadTrace, fmt::format("event {}: {}", event->no.value, state.what));
   }
+  if (auto of = tasks_.find(event->tid); of != tasks_.end()) of->second->last_event_ns = event->time_ns;
   now_ = event->no;
   return true;
 }
@@ -72,13 +85,19 @@ Result<void> Session::apply(const Event& event) {
 }
 
 // Runs the program's own code until it stops: at a system call (not performed), or by a signal of its own making.
-Stop Session::run(Task& task) {
+Result<Stop> Session::run(Task& task) {
   Regs regs = task.regs;
   regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
   task.stub->set_regs(regs);
-  Stop stop = run_stub(*task.stub, Resume::EmulateCalls);
+  const Event& event = recent_.back();
+  const std::uint64_t recorded = event.time_ns > task.last_event_ns ? event.time_ns - task.last_event_ns : 0;
+  const Nanoseconds limit = patience_for(Nanoseconds(std::min(recorded, std::uint64_t{INT64_MAX})));
+  std::optional<Stop> stop = run_stub(*task.stub, Resume::EmulateCalls, limit);
   task.regs = task.stub->regs();
-  return stop;
+  if (stop) return *stop;
+  return fail(ErrorKind::Desync, fmt::format("task {} does not reach event {}: it has computed for {} s, recorded {:.3f} s",
+                                             task.tid.value, event.no.value, limit / std::chrono::seconds(1),
+                                             static_cast<double>(recorded) / 1e9));
 }
 
 Result<void> Session::same_regs(const char* where, const Regs& actual, const Regs& expected) {

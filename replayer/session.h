@@ -48,11 +48,12 @@ class Session {
     bool in_call = false;         // stands in a call that has not returned
     bool restarts = false;        // its last call is made again unless a handler runs first
     bool extended_known = true;
+    std::uint64_t last_event_ns = 0;  // when its last event was recorded
   };
 
   Result<void> apply(const Event& event);
   Result<Task*> task(Tid tid);
-  tracee::Stop run(Task& task);
+  Result<tracee::Stop> run(Task& task);
   Result<void> reach_call(Task& task, const Regs& expected, bool rewound);
 
   // calls.cc

@@ -28,6 +28,17 @@ Result<void> expect(const char* what, std::int64_t actual, std::int64_t recorded
 
 bool succeeded(std::int64_t ret) { return ret >= 0 || ret < -4095; }
 
+bool touches_stub(std::uint64_t start, std::uint64_t size) {
+  const std::uint64_t end = size > ~start ? ~std::uint64_t{0} : start + size;
+  return start < kStubPage + kStubSize && end > kStubPage;
+}
+
+// The trace is hostile input: the code that calls the kernel for the replayer stays what it is.
+Result<void> spare_stub(std::uint64_t start, std::uint64_t size) {
+  if (!touches_stub(start, size)) return {};
+  return fail(ErrorKind::BadTrace, fmt::format("the program changed its memory at {:#x}, which the replayer needs", kStubPage));
+}
+
 }  // namespace
 
 Result<int> Space::fd_in_stub(tracee::Stopped& task, int fd, bool writable) {
@@ -36,9 +47,7 @@ Result<int> Space::fd_in_stub(tracee::Stopped& task, int fd, bool writable) {
 
 Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_t size, int prot, int flags,
                         const MapSource& source, Objects& objects) {
-  if (start < kStubPage + kStubSize && start + size > kStubPage) {
-    return fail(ErrorKind::BadTrace, fmt::format("the program mapped {:#x}, which the replayer needs", kStubPage));
-  }
+  TMREC_CHECKED(spare_stub(start, size));
   forget(start, start + page_up(size));
   bool shared = (flags & MAP_SHARED) != 0;
   if (source.kind != MapSource::Kind::File) {
@@ -77,12 +86,16 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
                             mapping.source, objects));
   }
   for (const Extent& page : snapshot.pages) {
-    if (!space.memory_.write(page.addr.value, page.bytes.data(), page.bytes.size())) {
+    if (!space.write(page.addr, page.bytes)) {
       return fail(ErrorKind::BadTrace, fmt::format("the snapshot has content at {:#x}, where it maps nothing",
                                                    page.addr.value));
     }
   }
   return space;
+}
+
+bool Space::write(RemoteAddr addr, const Bytes& bytes) const {
+  return !touches_stub(addr.value, bytes.size()) && memory_.write(addr.value, bytes.data(), bytes.size());
 }
 
 Result<Space> Space::forked(tracee::Stopped& stub) const {
@@ -148,6 +161,13 @@ Result<void> Space::show_memfd(tracee::Stopped& task, BackingId backing, int fd)
 Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const std::uint64_t (&args)[6],
                             std::int64_t ret, const std::optional<MapSource>& source, Objects& objects) {
   switch (number) {
+    case SYS_munmap:
+    case SYS_mprotect:
+    case SYS_pkey_mprotect:
+    case SYS_madvise: TMREC_CHECKED(spare_stub(args[0], page_up(args[1]))); break;
+    default: break;
+  }
+  switch (number) {
     case SYS_mmap: return succeeded(ret) ? perform_mmap(task, args, ret, source, objects) : Result<void>{};
     case SYS_mremap: return succeeded(ret) ? perform_mremap(task, args, ret) : Result<void>{};
     case SYS_brk: return perform_brk(task, ret);
@@ -188,6 +208,8 @@ Result<void> Space::perform_mmap(tracee::Stopped& task, const std::uint64_t (&ar
 
 Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret) {
   std::uint64_t old_start = args[0], old_size = page_up(args[1]), new_size = page_up(args[2]), to = u64(ret);
+  TMREC_CHECKED(spare_stub(old_start, std::max(old_size, kPageSize)));
+  TMREC_CHECKED(spare_stub(to, new_size));
   std::uint64_t flags = (args[3] & ~std::uint64_t{MREMAP_FIXED}) | (to != old_start ? MREMAP_MAYMOVE | MREMAP_FIXED : 0);
   std::int64_t done = call_in_stub(task, SYS_mremap, {old_start, args[1], args[2], flags, to});
   TMREC_CHECKED(expect("mremap", done, ret));
@@ -207,6 +229,7 @@ Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&
 // The heap of a stub is plain memory at the recorded addresses.
 Result<void> Space::perform_brk(tracee::Stopped& task, std::int64_t ret) {
   std::uint64_t from = page_up(brk_), to = page_up(u64(ret));
+  TMREC_CHECKED(spare_stub(std::min(from, to), std::max(from, to) - std::min(from, to)));
   brk_ = u64(ret);
   if (to > from) {
     std::int64_t at = call_in_stub(task, SYS_mmap, {from, to - from, PROT_READ | PROT_WRITE,

@@ -18,7 +18,9 @@ class Space {
   // The copy that a fork has made in `stub`.
   Result<Space> forked(tracee::Stopped& stub) const;
 
-  tracee::RemoteMemory& memory() { return memory_; }
+  const tracee::RemoteMemory& memory() const { return memory_; }
+  // What the recording wrote to memory. False: some of it is not mapped, or the replayer's own.
+  bool write(RemoteAddr addr, const Bytes& bytes) const;
   // Any task of the space may perform these. `ret` is the recorded result; the error says how the replay's differs.
   // Registers of the task change.
   Result<void> perform(tracee::Stopped& task, std::uint32_t number, const std::uint64_t (&args)[6], std::int64_t ret,

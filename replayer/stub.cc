@@ -35,11 +35,13 @@ constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O
   }
   setpgid(0, 0);  // out of reach of the terminal
   prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
-  void* page = mmap(reinterpret_cast<void*>(kStubPage), kStubSize, PROT_READ | PROT_WRITE | PROT_EXEC,
+  void* page = mmap(reinterpret_cast<void*>(kStubPage), kStubSize, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (page == MAP_FAILED) _exit(1);
   constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};
   std::memcpy(page, kGadget, sizeof kGadget);
+  // The program must not change what calls the kernel for us.
+  if (mprotect(page, kPageSize, PROT_READ | PROT_EXEC) != 0) _exit(1);
   syscall(SYS_close_range, 0, ~0u, 0);
   for (;;) kill(getpid(), SIGSTOP);
 }
@@ -122,12 +124,24 @@ void end_stub(tracee::Stopped task) {
   }
 }
 
-tracee::Stop run_stub(tracee::Stopped& task, tracee::Resume how) {
+std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit) {
   tracee::Running running = std::move(task).resume(how);
-  pid_t tid = running.tid();
-  tracee::Stop stop = wait_for(tid);
+  const pid_t tid = running.tid();
+  std::optional<std::chrono::nanoseconds> used_before;  // up to the first look, half a second after the start at most
+  bool overdue = false;
+  int status = 0;
+  while (waitpid(tid, &status, __WALL) < 0) {
+    if (errno != EINTR) throw tracee::TaskDied{tid};
+    const auto used = tracee::cpu_time(tid);
+    if (!used || overdue) continue;
+    if (!used_before) used_before = used;
+    overdue = *used - *used_before > limit;
+    if (overdue) running.interrupt();
+  }
+  const tracee::Stop stop = tracee::decode_wait_status(status);
   if (stop.kind == tracee::Stop::Kind::Exited) throw tracee::TaskDied{tid};
   task = std::move(running).stopped();
+  if (overdue) return std::nullopt;
   return stop;
 }
 

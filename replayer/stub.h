@@ -5,7 +5,9 @@
 // be found on disk and brings a stack, a vdso and a heap that must be removed all the same.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "format/result.h"
@@ -30,8 +32,9 @@ Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory);
 // Ends one task of a stub.
 void end_stub(tracee::Stopped task);
 
-// Runs the task until its next stop.
-tracee::Stop run_stub(tracee::Stopped& task, tracee::Resume how);
+// Runs the task until its next stop; nullopt, and the task interrupted, when it has used more than `limit` of CPU time
+// before (noticed while a Heartbeat lives, within a second).
+std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit);
 
 std::int64_t call_in_stub(tracee::Stopped& task, std::int64_t number, std::initializer_list<std::uint64_t> args);
 

@@ -76,6 +76,11 @@ void LoopTask::yield(SwitchEvent::Reason reason) {
   fiber_.suspend();
 }
 
+void LoopTask::preemption_point() {
+  if (slice_left_ > 0) --slice_left_;
+  if (slice_left_ == 0) yield(SwitchEvent::Reason::SliceEnd);
+}
+
 bool LoopTask::await_exit_stop() {
   while (!(is_end(stop_) && (stop_pending_ || stopped_ || stop_.kind == Stop::Kind::Exited))) {
     if (!loop_.wait_one(true)) {
@@ -222,6 +227,7 @@ void Loop::run() {
       others_wait_since_.reset();
       if (holder_->tid_ != last_holder_) callbacks_.on_switch(last_holder_, holder_->tid_, handed_over_for_);
       last_holder_ = holder_->tid_;
+      holder_->slice_left_ = policy_.slice();
       drive(*holder_);
     } else if (holder_->stop_pending_) {
       drive(*holder_);

@@ -49,6 +49,8 @@ class LoopTask {
   tracee::Stop park();
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.
   void yield(SwitchEvent::Reason reason);
+  // A place between two calls where the baton can change hands: yields when the task's slice is used up.
+  void preemption_point();
   // Waits, keeping the baton, for the task to be gone after PTRACE_EVENT_EXIT was resumed.
   void await_end();
   // After TaskDied: waits for the stop at exit or the end. True: the task stands in PTRACE_EVENT_EXIT.
@@ -78,6 +80,7 @@ class LoopTask {
   std::optional<tracee::Stopped> stopped_;
   std::optional<tracee::Running> running_;
   std::function<void()> on_give_way_;
+  std::uint32_t slice_left_ = 0;
 };
 
 class Loop {

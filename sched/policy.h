@@ -20,6 +20,12 @@ struct Policy {
     return (r & 1) ? 0 : static_cast<std::size_t>((r >> 1) % ready);
   }
 
+  // After how many system calls a task that never waits gives way to others.
+  std::uint32_t slice() {
+    constexpr std::uint32_t kCalls = 200;
+    return state == 0 ? kCalls : 1 + static_cast<std::uint32_t>(next() % kCalls);
+  }
+
  private:
   // xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
   std::uint64_t next() {

@@ -78,3 +78,17 @@ TEST_CASE("an exception leaves through resume, and an unfinished fiber unwinds")
   }
   CHECK(unwound);
 }
+
+TEST_CASE("slices end, and vary with a seed") {
+  Policy steady = Policy::seeded(0);
+  CHECK(steady.slice() == steady.slice());
+  Policy varied = Policy::seeded(3);
+  std::set<std::uint32_t> seen;
+  for (int i = 0; i < 100; ++i) {
+    std::uint32_t slice = varied.slice();
+    REQUIRE(slice >= 1);
+    REQUIRE(slice <= steady.slice());
+    seen.insert(slice);
+  }
+  CHECK(seen.size() > 20);
+}
