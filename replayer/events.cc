@@ -101,6 +101,11 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
     if (former->second->stub) end_stub(std::move(*former->second->stub));
     tasks_.erase(former);
   }
+  if (auto old = tasks_.find(tid); old != tasks_.end()) {
+    --old->second->space->tasks;
+    if (old->second->stub) end_stub(std::move(*old->second->stub));
+    tasks_.erase(old);
+  }
   if (first_process_.value == 0) first_process_ = tid;
   TMREC_TRY(auto path, trace_.snapshot(event.snapshot));
   TMREC_TRY(Snapshot snapshot, read_core(path));
@@ -130,6 +135,14 @@ Result<void> Session::apply_to(Task& task, const CheckEvent& event) {
   tracee::PresentPages present(task.stub->tid());
   TMREC_TRY(auto maps, tracee::read_maps(task.stub->tid()));
   for (const CheckEvent::Range& range : event.ranges) {
+    std::uint64_t mapped = range.start.value;  // up to here; what the recording hashed is there, in one piece
+    for (const auto& map : maps) {
+      if (map.start.value <= mapped && mapped < map.end.value) mapped = map.end.value;
+    }
+    if (mapped < range.end.value || range.start.value % kPageSize != 0 || range.end.value % kPageSize != 0) {
+      return fail(ErrorKind::Desync, fmt::format("memory {:#x}-{:#x}, hashed at recording, is not all there",
+                                                 range.start.value, range.end.value));
+    }
     bool shared = false;
     for (const auto& map : maps) {
       if (map.start <= range.start && range.start < map.end) shared = map.shared;

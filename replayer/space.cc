@@ -164,7 +164,10 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
     case SYS_munmap:
     case SYS_mprotect:
     case SYS_pkey_mprotect:
-    case SYS_madvise: TMREC_CHECKED(spare_stub(args[0], page_up(args[1]))); break;
+    case SYS_madvise:
+      if (!succeeded(ret) && touches_stub(args[0], page_up(args[1]))) return {};
+      TMREC_CHECKED(spare_stub(args[0], page_up(args[1])));
+      break;
     default: break;
   }
   switch (number) {

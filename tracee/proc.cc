@@ -63,6 +63,17 @@ std::optional<char> task_state(pid_t tid) {
   return after_name[2];
 }
 
+std::optional<std::chrono::nanoseconds> cpu_time(pid_t tid) {
+  auto stat = read_file(fmt::format("/proc/{}/stat", tid));
+  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+  if (name_end == std::string::npos) return std::nullopt;
+  unsigned long user = 0, system = 0;  // fields 14 and 15; the state behind the name is field 3
+  if (std::sscanf(stat->c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+    return std::nullopt;
+  }
+  return std::chrono::nanoseconds(std::chrono::seconds(1)) / sysconf(_SC_CLK_TCK) * static_cast<long>(user + system);
+}
+
 std::optional<SignalMasks> signal_masks(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   if (!status) return std::nullopt;

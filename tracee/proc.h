@@ -1,6 +1,7 @@
 // What /proc says about a task (proc(5)).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@ namespace tmrec::tracee {
 
 // The state letter of /proc/TID/stat ('R', 'S', 'D', 't', 'Z', …); nullopt when the task is gone.
 std::optional<char> task_state(pid_t tid);
+
+// CPU time the task has used, in the kernel's clock ticks (10 ms); nullopt when it is gone.
+std::optional<std::chrono::nanoseconds> cpu_time(pid_t tid);
 
 // Signal dispositions of /proc/TID/status: bit N-1 is signal N.
 struct SignalMasks {

@@ -39,7 +39,10 @@ std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, 
     if (stop.kind != Stop::Kind::Signal) continue;
     regs = task.regs();
     if (stop.signal == SIGTRAP && regs.rip == done_at) return static_cast<std::int64_t>(regs.rax);
-    if (arrived != nullptr) arrived->push_back(task.siginfo());
+    const siginfo_t info = task.siginfo();
+    // It would be raised again for ever.
+    if (info.si_code > 0 && regs.rip == gadget.value) throw_broken("the code for remote calls is gone");
+    if (arrived != nullptr) arrived->push_back(info);
   }
 }
 

@@ -47,7 +47,9 @@ Regs Stopped::regs() const {
 }
 
 void Stopped::set_regs(const Regs& regs) {
-  checked(ptrace_raw(PTRACE_SETREGS, tid_, 0, as_word(&regs)), tid_, "PTRACE_SETREGS");
+  if (ptrace_raw(PTRACE_SETREGS, tid_, 0, as_word(&regs)) >= 0) return;
+  if (errno == EIO) throw ImpossibleState{"registers that no task can have"};  // putreg(), arch/x86/kernel/ptrace.c
+  checked(-1, tid_, "PTRACE_SETREGS");
 }
 
 Bytes Stopped::xstate() const {
@@ -60,7 +62,10 @@ Bytes Stopped::xstate() const {
 
 void Stopped::set_xstate(std::span<const std::uint8_t> state) {
   iovec part{const_cast<std::uint8_t*>(state.data()), state.size()};
-  checked(ptrace_raw(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, as_word(&part)), tid_, "PTRACE_SETREGSET");
+  if (ptrace_raw(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, as_word(&part)) >= 0) return;
+  // xstateregs_set(), arch/x86/kernel/fpu/regset.c
+  if (errno == EINVAL || errno == EFAULT) throw ImpossibleState{"extended state that no task can have on this machine"};
+  checked(-1, tid_, "PTRACE_SETREGSET");
 }
 
 siginfo_t Stopped::siginfo() const {
@@ -71,6 +76,16 @@ siginfo_t Stopped::siginfo() const {
 
 void Stopped::set_siginfo(const siginfo_t& info) {
   checked(ptrace_raw(PTRACE_SETSIGINFO, tid_, 0, as_word(&info)), tid_, "PTRACE_SETSIGINFO");
+}
+
+std::uint64_t Stopped::signal_mask() const {
+  std::uint64_t mask = 0;
+  checked(ptrace_raw(PTRACE_GETSIGMASK, tid_, sizeof mask, as_word(&mask)), tid_, "PTRACE_GETSIGMASK");
+  return mask;
+}
+
+void Stopped::set_signal_mask(std::uint64_t mask) {
+  checked(ptrace_raw(PTRACE_SETSIGMASK, tid_, sizeof mask, as_word(&mask)), tid_, "PTRACE_SETSIGMASK");
 }
 
 std::uint64_t Stopped::event_message() const {

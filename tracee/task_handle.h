@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <sys/types.h>
 #include <utility>
 
@@ -20,6 +21,11 @@ namespace tmrec::tracee {
 
 struct TaskDied {
   pid_t tid;
+};
+
+// Registers or extended state that the kernel refuses to give to any task: hostile input, where they come from a trace.
+struct ImpossibleState {
+  std::string what;
 };
 
 enum class Resume {
@@ -43,14 +49,18 @@ class Stopped {
   pid_t tid() const { return tid_; }
 
   Regs regs() const;
-  void set_regs(const Regs& regs);
+  void set_regs(const Regs& regs);  // throws ImpossibleState
 
   // XSAVE area in the kernel's standard format (NT_X86_XSTATE).
   Bytes xstate() const;
-  void set_xstate(std::span<const std::uint8_t> state);
+  void set_xstate(std::span<const std::uint8_t> state);  // throws ImpossibleState
 
   siginfo_t siginfo() const;
   void set_siginfo(const siginfo_t& info);
+
+  // Blocked signals; bit N-1 is signal N. In a call that changes the mask for its time, the mask it will restore.
+  std::uint64_t signal_mask() const;
+  void set_signal_mask(std::uint64_t mask);
 
   std::uint64_t event_message() const;
 
