@@ -1,4 +1,5 @@
 // New tasks and new programs: clone in all its forms, and execve.
+#include <asm/prctl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include "recorder/exec_snapshot.h"
 #include "recorder/task_life.h"
 #include "tracee/proc.h"
+#include "tracee/remote_call.h"
 #include "tracee/vdso.h"
 
 namespace tmrec::recorder {
@@ -72,6 +74,14 @@ void TaskLife::record_exec(OpenCall& open) {
   enter_program(former);
 }
 
+// The CPU's own faulting, which execve switches off (arch_prctl(2), ARCH_SET_CPUID).
+void TaskLife::trap_cpuid() {
+  if (!space_->call_gadget) return;
+  Regs regs = stopped().regs();
+  tracee::remote_call(stopped(), *space_->call_gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 0});
+  stopped().set_regs(regs);
+}
+
 void TaskLife::enter_program(pid_t former) {
   auto memory = tracee::RemoteMemory::open(tid());
   if (!memory) {
@@ -84,10 +94,11 @@ void TaskLife::enter_program(pid_t former) {
   interrupted_.reset();
   at_syscall_ = false;
 
-  ExecEvent event;
-  event.former = Tid(former);
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
+  if (session_.manifest().cpuid_trapped) trap_cpuid();
+  ExecEvent event;
+  event.former = Tid(former);
   event.program = snapshot->executable;
   if (former == 0) session_.manifest().program = snapshot->executable;
   struct stat file {};

@@ -1,5 +1,6 @@
 #include "recorder/recorder.h"
 
+#include <asm/prctl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -69,6 +70,7 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
   Session session(options, trace, std::move(*log), std::move(*blobs), manifest);
   long size = syscall(SYS_sched_getaffinity, 0, sizeof session.affinity, &session.affinity);
   if (size > 0) session.affinity_bytes = static_cast<std::size_t>(size);
+  session.manifest().cpuid_trapped = syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;  // ENODEV where it can't be
   session.manifest().cpu_number = share_one_cpu(program);
   if (auto saved = session.manifest().save(trace.path()); !saved) {
     report.error = saved.error();

@@ -1,5 +1,6 @@
 #include "recorder/session.h"
 
+#include <asm/prctl.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/stat.h>
@@ -174,6 +175,9 @@ void Session::release(tracee::Stopped& task) {
   auto life = lives_.find(task.tid());
   if (life != lives_.end()) arrived.assign(life->second->deferred().begin(), life->second->deferred().end());
   tracee::remote_call(task, *space->call_gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
+  if (manifest_.cpuid_trapped) {
+    tracee::remote_call(task, *space->call_gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
+  }
   queue_in(task, *space, regs, arrived);
   task.set_regs(regs);
 }

@@ -73,6 +73,7 @@ class TaskLife {
   // births.cc
   std::uint64_t record_birth(OpenCall& open);  // returns the CLONE_* flags
   void record_exec(OpenCall& open);
+  void trap_cpuid();
   void enter_program(pid_t former);  // at the new program's first instruction
 
   // signals.cc: returns the signal to resume with.

@@ -109,7 +109,7 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
   if (first_process_.value == 0) first_process_ = tid;
   TMREC_TRY(auto path, trace_.snapshot(event.snapshot));
   TMREC_TRY(Snapshot snapshot, read_core(path));
-  TMREC_TRY(tracee::Stopped stub, new_stub());
+  TMREC_TRY(tracee::Stopped stub, new_stub(trap_cpuid_));
   TMREC_TRY(Space space, Space::build(stub, snapshot, objects_));
   task->space = std::make_shared<Space>(std::move(space));
   task->space->tasks = 1;

@@ -51,7 +51,7 @@ Result<Outcome> replay(const Options& options) {
   auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
   OneCpu pinned(manifest.cpu_number);
   Heartbeat heartbeat;
-  Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo);
+  Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo, manifest.cpuid_trapped);
   Outcome outcome;
   for (;;) {
     Result<bool> stepped = false;

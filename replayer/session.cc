@@ -18,11 +18,12 @@ namespace {
 constexpr std::size_t kRecentEvents = 12;
 }
 
-Session::Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo)
+Session::Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo, bool trap_cpuid)
     : trace_(std::move(trace)),
       log_(std::move(log)),
       objects_(std::move(blobs), [this](BackingId id, int memfd) { return show_everywhere(id, memfd); }),
-      echo_(echo) {}
+      echo_(echo),
+      trap_cpuid_(trap_cpuid) {}
 
 Session::~Session() {
   std::vector<pid_t> tids;

@@ -22,7 +22,7 @@ namespace tmrec::replayer {
 
 class Session {
  public:
-  Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo);
+  Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo, bool trap_cpuid);
   ~Session();
 
   // Applies the next event; false at the end of the log. An error of kind Desync is the first difference.
@@ -81,6 +81,7 @@ class Session {
   LogReader log_;
   Objects objects_;
   bool echo_;
+  bool trap_cpuid_;  // as at the recording
   std::unordered_map<Tid, std::unique_ptr<Task>> tasks_;
   Tid first_process_;
   EventNo now_;

@@ -1,5 +1,6 @@
 #include "replayer/stub.h"
 
+#include <asm/prctl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -56,7 +57,7 @@ tracee::Stop wait_for(pid_t tid) {
 
 }  // namespace
 
-Result<tracee::Stopped> new_stub() {
+Result<tracee::Stopped> new_stub(bool trap_cpuid) {
   pid_t pid = fork();
   if (pid < 0) return fail_errno("cannot start a process to replay in");
   if (pid == 0) become_stub();
@@ -83,6 +84,7 @@ Result<tracee::Stopped> new_stub() {
       call_in_stub(stub, SYS_munmap, {kStubPage + kStubSize, kUserSpaceEnd - kStubPage - kStubSize}) != 0) {
     return fail(ErrorKind::System, "cannot empty a process to replay in");
   }
+  if (trap_cpuid) call_in_stub(stub, SYS_arch_prctl, {ARCH_SET_CPUID, 0});
   return stub;
 }
 

@@ -24,7 +24,8 @@ inline constexpr RemoteAddr kStubGadget{kStubPage};          // syscall; int3
 inline constexpr RemoteAddr kStubScratch{kStubPage + 0x1000};  // for paths
 
 // A new, empty stub, stopped. It dies with the replayer.
-Result<tracee::Stopped> new_stub();
+// `trap_cpuid`: cpuid faults in it, where this machine's CPU can do that.
+Result<tracee::Stopped> new_stub(bool trap_cpuid);
 
 // Another task in the stub of `parent`: a thread that shares its memory, or a process with a copy.
 Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory);

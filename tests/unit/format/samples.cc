@@ -242,6 +242,7 @@ Manifest manifest() {
   m.check_every = 10000;
   m.seed = UINT64_MAX;
   m.cpu_number = 3;
+  m.cpuid_trapped = true;
   m.cpu_number = 3;
   m.blob_root = "../blobs";
   m.complete = true;
