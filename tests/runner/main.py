@@ -20,6 +20,7 @@ import processes
 
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 E2E_SECONDS = 300
+STRESS_ROUNDS = 3
 SKIP_STATUS = 77
 
 # run(place) gives the failure's text, None when passed, or raises Skipped.
@@ -91,6 +92,13 @@ def e2e_cases(tmrec):
         yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
 
 
+def stress_cases(build_directory):
+    """A sample of what tests/stress repeats a thousand times."""
+    for seed in range(1, STRESS_ROUNDS + 1):
+        command = [os.path.join(TREE, "tests", "stress"), "1", f"--first-seed={seed}", "--jobs=1", f"--build={build_directory}"]
+        yield Case(f"stress/seed-{seed}", None, run_command(command, E2E_SECONDS))
+
+
 Binaries = collections.namedtuple("Binaries", "guests tmrec")
 
 
@@ -122,6 +130,7 @@ def all_cases(arguments, scratch):
     cases = []
     if not arguments.native_only:
         cases += meson_cases(arguments.build)
+        cases += stress_cases(arguments.build)
         cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"))
     cases += guest_cases(arguments, reachable_binaries(arguments.build, [], scratch), None)
     if os.getuid() == 0:
