@@ -39,7 +39,11 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   CloneEvent event;
   event.child = Tid(child_tid);
   event.flags = birth.flags;
-  event.child_regs = child->regs();
+  try {
+    event.child_regs = child->regs();
+  } catch (const tracee::TaskDied&) {
+    return birth.flags;  // likewise; its end must not be taken for the parent's
+  }
   auto process = process_;
   if ((birth.flags & CLONE_THREAD) == 0) process = std::make_shared<Process>(Process{child_tid, 0});
   event.child_process = Tid(process->leader);

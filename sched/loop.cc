@@ -139,8 +139,10 @@ std::optional<Stopped> Loop::await_newborn(pid_t tid) {
     if (it != newborns_.end()) {
       int status = it->second;
       newborns_.erase(it);
-      if (!WIFSTOPPED(status)) return std::nullopt;
-      return tracee::Running(tid).stopped();
+      if (WIFSTOPPED(status)) return tracee::Running(tid).stopped();
+      // The end of an earlier task that had the same id is not the end of this one.
+      auto state = tracee::task_state(tid);
+      if (!state || *state == 'Z' || *state == 'X') return std::nullopt;
     }
     if (!wait_one(true)) return std::nullopt;
   }
