@@ -106,10 +106,7 @@ void TaskLife::log_enter(OpenCall& open) {
 int TaskLife::on_syscall() {
   Regs entry = stopped().regs();
   require_64_bit_call(entry);
-  if (auto info = next_deferred()) {
-    injected_ = deliver_before_call(entry, *info);
-    return injected_;
-  }
+  if (!deferred_.empty()) return deliver_deferred(entry);
   OpenCall open = open_call(entry);
   if (open.decision.policy == Policy::EndRecording) {
     throw sched::EndRecording{fmt::format("task {} called {}, which can't be recorded: {}", tid(),

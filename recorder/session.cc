@@ -132,28 +132,6 @@ void Session::task_ended(pid_t tid) {
   lives_.erase(tid);
 }
 
-namespace {
-
-// Sends signals to the task by the task itself, which alone may give them any siginfo (rt_tgsigqueueinfo(2)). They are
-// blocked meanwhile, so that they arrive once the task has been let go.
-void queue_in(tracee::Stopped& task, AddressSpace& space, const Regs& regs, const std::vector<siginfo_t>& signals) {
-  auto leader = tracee::thread_group_of(task.tid());
-  if (!leader || signals.empty()) return;
-  std::uint64_t mask = task.signal_mask();
-  task.set_signal_mask(~std::uint64_t{0});
-  constexpr std::uint64_t kBelowRedZone = 512;  // System V ABI 3.2.2: 128 bytes below rsp are in use
-  std::uint64_t at = (regs.rsp - kBelowRedZone) & ~std::uint64_t{15};
-  for (const siginfo_t& info : signals) {
-    if (!space.memory.write(at, &info, sizeof info)) break;
-    tracee::remote_call(task, *space.call_gadget, SYS_rt_tgsigqueueinfo,
-                        {static_cast<std::uint64_t>(*leader), static_cast<std::uint64_t>(task.tid()),
-                         static_cast<std::uint64_t>(info.si_signo), at});
-  }
-  task.set_signal_mask(mask);
-}
-
-}  // namespace
-
 // Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only the
 // task itself can take off.
 void Session::release(tracee::Stopped& task) {
@@ -178,7 +156,7 @@ void Session::release(tracee::Stopped& task) {
   if (manifest_.cpuid_trapped) {
     tracee::remote_call(task, *space->call_gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
-  queue_in(task, *space, regs, arrived);
+  tracee::queue_signals(task, space->memory, *space->call_gadget, arrived);
   task.set_regs(regs);
 }
 

@@ -13,13 +13,16 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "recorder/task_life.h"
 #include "tracee/instruction.h"
 #include "tracee/proc.h"
+#include "tracee/remote_call.h"
 
 namespace tmrec::recorder {
 
@@ -98,10 +101,9 @@ int TaskLife::on_signal(const Stop& stop) {
     return deliver(info, true);
   }
   // A deferred signal comes back as one sent by the kernel; it gets its own siginfo again.
-  if (injected_ == stop.signal && info.si_code == SI_KERNEL && !deferred_.empty()) {
-    info = deferred_.front();
-    deferred_.pop_front();
-    injected_ = 0;
+  if (injected_ && injected_->si_signo == stop.signal && info.si_code == SI_KERNEL) {
+    info = *injected_;
+    injected_.reset();
     stopped().set_siginfo(info);
   }
   if (!(now == boundary_) && action_of(info.si_signo) == SignalEvent::Action::Handler) {
@@ -148,15 +150,15 @@ int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
 }
 
 bool TaskLife::is_overdue(std::chrono::steady_clock::time_point now) const {
-  return !deferred_.empty() && now - deferred_since_ > std::chrono::seconds(1);
+  if (deferred_.empty() || now - deferred_since_ <= std::chrono::seconds(1)) return false;
+  auto masks = tracee::signal_masks(tid());
+  return masks && std::any_of(deferred_.begin(), deferred_.end(),
+                              [&](const siginfo_t& info) { return !masks->is_blocked(info.si_signo); });
 }
 
-std::optional<siginfo_t> TaskLife::next_deferred() {
-  if (deferred_.empty()) return std::nullopt;
-  return deferred_.front();
-}
-
-int TaskLife::deliver_before_call(const Regs& entry, const siginfo_t& info) {
+// Puts the call off. A signal that has been blocked since it came (by the handler of another one, say) must be pending,
+// as it would be without tmrec: sigwait, sigsuspend and signalfd look for it there.
+int TaskLife::deliver_deferred(const Regs& entry) {
   Regs regs = entry;
   regs.orig_rax = ~std::uint64_t{0};
   stopped().set_regs(regs);
@@ -166,9 +168,22 @@ int TaskLife::deliver_before_call(const Regs& entry, const siginfo_t& info) {
   regs.rax = entry.orig_rax;
   regs.orig_rax = ~std::uint64_t{0};
   stopped().set_regs(regs);
+  const std::uint64_t mask = stopped().signal_mask();
+  auto is_blocked = [mask](const siginfo_t& info) { return ((mask >> (info.si_signo - 1)) & 1) != 0; };
+  std::vector<siginfo_t> blocked;
+  std::copy_if(deferred_.begin(), deferred_.end(), std::back_inserter(blocked), is_blocked);
+  std::erase_if(deferred_, is_blocked);
+  if (!blocked.empty() && space_->call_gadget) {
+    tracee::queue_signals(stopped(), memory(), *space_->call_gadget, blocked);
+    stopped().set_regs(regs);
+  }
   boundary_ = regs;
   at_syscall_ = true;
-  return info.si_signo;
+  deferred_since_ = std::chrono::steady_clock::now();
+  if (!blocked.empty() || deferred_.empty()) return 0;
+  injected_ = deferred_.front();
+  deferred_.pop_front();
+  return injected_->si_signo;
 }
 
 }  // namespace tmrec::recorder

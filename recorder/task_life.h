@@ -81,8 +81,7 @@ class TaskLife {
   SignalEvent::Action action_of(int signal);
   int deliver(const siginfo_t& info, bool synchronous);
   bool perform_trapped_instruction(const siginfo_t& info, const Regs& regs);
-  std::optional<siginfo_t> next_deferred();
-  int deliver_before_call(const Regs& entry, const siginfo_t& info);
+  int deliver_deferred(const Regs& entry);
 
   Session& session_;
   sched::LoopTask& task_;
@@ -96,7 +95,7 @@ class TaskLife {
   std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
   std::vector<AddressRange> in_flux_;
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
-  int injected_ = 0;                   // deferred signal resumed with, not seen at its delivery yet
+  std::optional<siginfo_t> injected_;  // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;  // what the program set, virtually
   int dumpable_ = 1;                   // PR_SET_DUMPABLE, as the program sees it
   int tsc_mode_;                       // PR_SET_TSC, as the program sees it

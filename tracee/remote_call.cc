@@ -1,9 +1,11 @@
 #include "tracee/remote_call.h"
 
 #include <cerrno>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "tracee/broken.h"
+#include "tracee/proc.h"
 
 namespace tmrec::tracee {
 
@@ -14,6 +16,18 @@ Stop wait_for(pid_t tid) {
   for (;;) {
     if (waitpid(tid, &status, __WALL) == tid) return decode_wait_status(status);
     if (errno != EINTR) throw TaskDied{tid};
+  }
+}
+
+bool is_fault(const siginfo_t& info) {
+  if (info.si_code <= 0) return false;  // sent by somebody
+  switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGTRAP: return true;
+    default: return false;
   }
 }
 
@@ -41,9 +55,28 @@ std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, 
     if (stop.signal == SIGTRAP && regs.rip == done_at) return static_cast<std::int64_t>(regs.rax);
     const siginfo_t info = task.siginfo();
     // It would be raised again for ever.
-    if (info.si_code > 0 && regs.rip == gadget.value) throw_broken("the code for remote calls is gone");
+    if (is_fault(info)) throw_broken("the code for remote calls is gone");
     if (arrived != nullptr) arrived->push_back(info);
   }
+}
+
+void queue_signals(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, const std::vector<siginfo_t>& signals) {
+  auto leader = thread_group_of(task.tid());
+  if (!leader || signals.empty()) return;
+  const std::uint64_t mask = task.signal_mask();
+  task.set_signal_mask(~std::uint64_t{0});
+  constexpr std::uint64_t kBelowRedZone = 512;  // System V ABI 3.2.2: 128 bytes below rsp are in use
+  const std::uint64_t at = (task.regs().rsp - kBelowRedZone) & ~std::uint64_t{15};
+  siginfo_t there{};
+  const bool readable = memory.read(at, &there, sizeof there);
+  for (const siginfo_t& info : signals) {
+    if (!memory.write(at, &info, sizeof info)) break;
+    remote_call(task, gadget, SYS_rt_tgsigqueueinfo,
+                {static_cast<std::uint64_t>(*leader), static_cast<std::uint64_t>(task.tid()),
+                 static_cast<std::uint64_t>(info.si_signo), at});
+  }
+  if (readable) memory.write(at, &there, sizeof there);
+  task.set_signal_mask(mask);
 }
 
 }  // namespace tmrec::tracee
