@@ -1,0 +1,90 @@
+#include "tracee/patch/emit.h"
+
+#include "tracee/patch/task_area.h"
+
+namespace tmrec::patch {
+
+void Code::word32(std::uint32_t value) {
+  for (int i = 0; i < 4; ++i) bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+}
+
+void Code::copy(const CodeMap& code, const Insn& insn) {
+  Bytes original = code.bytes(insn).first(insn.length);
+  std::uint32_t start = size();
+  bytes_.insert(bytes_.end(), original.begin(), original.end());
+  if (insn.rip_displacement == 0) return;
+  auto address = static_cast<std::int64_t>(code.va(insn.end())) + rip_displacement(insn, original);
+  auto tail = static_cast<std::uint8_t>(insn.length - insn.rip_displacement - 4);
+  links_.push_back({start + insn.rip_displacement, Link::To::Address, tail, address});
+}
+
+Code::Tick Code::count(std::uint32_t program, bool flags_live) {
+  if (!flags_live) {
+    place(program, Phase::Untaken);
+    raw({0x65, 0x48, 0xff, 0x0c, 0x25});  // decq %gs:kCounter
+    word32(TaskArea::kCounter);
+    place(program, Phase::Counted);
+    return {hop(0x74), false};  // jz
+  }
+  place(program, Phase::Untaken);
+  raw({0x65, 0x48, 0x89, 0x0c, 0x25});  // mov %rcx,%gs:kScratchRcx
+  word32(TaskArea::kScratchRcx);
+  place(program, Phase::Scratch);
+  raw({0x65, 0x48, 0x8b, 0x0c, 0x25});  // mov %gs:kCounter,%rcx
+  word32(TaskArea::kCounter);
+  raw({0x48, 0x8d, 0x49, 0xff});        // lea -1(%rcx),%rcx
+  raw({0x65, 0x48, 0x89, 0x0c, 0x25});  // mov %rcx,%gs:kCounter
+  word32(TaskArea::kCounter);
+  place(program, Phase::Rescued);
+  std::uint32_t out = hop(0xe3);        // jrcxz
+  raw({0x65, 0x48, 0x8b, 0x0c, 0x25});  // mov %gs:kScratchRcx,%rcx
+  word32(TaskArea::kScratchRcx);
+  place(program, Phase::Counted);
+  return {out, true};
+}
+
+void Code::slow(Tick tick, std::uint32_t program, std::uint32_t stop) {
+  land(tick.hop);
+  if (tick.live) {
+    place(program, Phase::Rescued);
+    raw({0x65, 0x48, 0x8b, 0x0c, 0x25});  // mov %gs:kScratchRcx,%rcx
+    word32(TaskArea::kScratchRcx);
+  }
+  place(program, Phase::Counted);
+  leave(stop, kTickCommon);
+}
+
+void Code::leave(std::uint32_t stop, std::uint32_t common) {
+  raw({0x65, 0xc7, 0x04, 0x25});  // movl $stop,%gs:kStop
+  word32(TaskArea::kStop);
+  word32(stop);
+  jmp(Link::To::Common, common);
+}
+
+std::vector<std::uint8_t> common_code() {
+  Code code;
+  auto part = [&](std::uint32_t at, std::uint32_t handler) {
+    while (code.size() < at) code.raw({0xcc});
+    code.raw({0x65, 0x48, 0x89, 0x04, 0x25});  // mov %rax,%gs:kScratchRax
+    code.word32(TaskArea::kScratchRax);
+    code.raw({0x48, 0x8d, 0x05});  // lea block(%rip),%rax
+    code.word32(0u - (code.size() + 4));
+    code.raw({0x65, 0x48, 0x89, 0x04, 0x25});  // mov %rax,%gs:kBlock
+    code.word32(TaskArea::kBlock);
+    code.raw({0x65, 0x48, 0x8b, 0x04, 0x25});  // mov %gs:kScratchRax,%rax
+    code.word32(TaskArea::kScratchRax);
+    code.raw({0x65, 0xff, 0x24, 0x25});  // jmp *%gs:handler
+    code.word32(handler);
+  };
+  part(kTickCommon, TaskArea::kTickHandler);
+  part(kSpecialCommon, TaskArea::kSpecialHandler);
+  while (code.size() < kCommonEnd) code.raw({0xcc});
+  return std::move(code.bytes());
+}
+
+std::uint8_t condition_of(const CodeMap& code, const Insn& insn) {
+  Bytes bytes = code.bytes(insn);
+  return bytes[insn.opcode + (insn.kind == Kind::JccNear ? 1u : 0u)] & 0x0f;
+}
+
+}  // namespace tmrec::patch

@@ -1,0 +1,142 @@
+// How one module is patched: a value that depends on the module's bytes and the options alone, so it is computed once,
+// cached by content and used by recorder and replayer alike.
+//
+// Every cycle of control flow passes a *tick site*, where %gs:0 is decremented (task_area.h); every special instruction
+// goes to the agent. Trampolines lie in one *block*, mapped at a fixed distance from the text wherever that is loaded.
+// Rejected: a code cache (indirect branches pay), in-place counters without trampolines (no room), int3 (1 us each).
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "format/result.h"
+#include "tracee/patch/bytes.h"
+
+namespace tmrec::patch {
+
+// Part of the cache's key: changes whenever the same module would be patched otherwise.
+inline constexpr std::uint32_t kPatcherVersion = 1;
+
+// Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
+// these distances. A caller whose address space is taken in one place makes a plan for another.
+enum class Reach : std::uint8_t {
+  Below,     // 64-96 MiB below the text: off brk's growth path
+  FarBelow,  // 256-320 MiB below
+  Above,     // 1536-1600 MiB above: programs at fixed low addresses
+};
+
+struct PlanOptions {
+  Reach reach = Reach::Below;
+  bool ticks = true;   // false: syscall and special instructions only (a PMU counts)
+  bool calls = true;   // tick at backward direct calls, so that recursion is counted
+  bool traps = false;  // int3 where nothing else fits
+  bool copy_loops = true;
+  friend bool operator==(const PlanOptions&, const PlanOptions&) = default;
+};
+
+enum class SiteKind : std::uint8_t {
+  BackwardBranch,
+  IndirectJump,
+  Call,
+  Syscall,
+  Rdtsc,
+  Rdtscp,
+  Rdpid,
+  Rdrand,
+  Rdseed,
+  Cpuid,
+  Xgetbv,
+  Rdpmc,
+  Rdpru,
+  StoreSystem,
+  Xbegin,
+};
+inline constexpr std::size_t kSiteKinds = 15;
+std::string_view name_of(SiteKind kind);
+
+enum class Method : std::uint8_t {
+  None,         // left alone
+  Retarget,     // the branch's own displacement
+  Window,       // a jump in place of this and neighbouring instructions
+  Springboard,  // the 8-bit displacement leads to a jump in padding
+  Trap,         // int3
+};
+inline constexpr std::size_t kMethods = 5;
+std::string_view name_of(Method method);
+
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
+// Offsets named `program` are relative to text_va, those named `block` to the start of the block.
+struct Site {
+  std::uint32_t program;  // the instruction
+  std::uint32_t stop;     // index into stops; kNone when the method is None
+  SiteKind kind;
+  Method method;
+  std::uint16_t length;  // of the instruction, in bytes
+};
+
+// A place where a task goes to the agent.
+struct Stop {
+  // Ticks: where the program is about to continue, the branch's target; for an indirect jump the jump itself, whose
+  // operand gives the target. Special instructions: the instruction.
+  std::uint32_t program;
+  std::uint32_t resume;  // block: where the agent continues once it is done
+  SiteKind kind;
+  std::uint8_t flags_live;  // the flags that `dec` changes are the program's here
+  std::uint16_t length;     // special instructions: their length
+};
+
+// What a byte of a trampoline is, at each instruction's start; until the next entry the same holds.
+enum class Phase : std::uint8_t {
+  Exact,    // a relocated instruction: the program's state at `program`
+  Untaken,  // heading for `program`, its tick not yet counted
+  Counted,  // heading for `program`, its tick counted
+  Scratch,  // like Untaken, with rcx saved at TaskArea::kScratchRcx
+  Rescued,  // like Counted, with rcx saved at TaskArea::kScratchRcx
+  Stub,     // in the block's common code: program says nothing, TaskArea::kStop does
+};
+struct Place {
+  std::uint32_t block;
+  std::uint32_t program;
+  Phase phase;
+  std::uint8_t reserved[3] = {};
+};
+
+// Bytes of the text that change: `length` bytes from `edit_bytes[bytes]` on.
+struct Edit {
+  std::uint32_t program, bytes, length;
+};
+
+struct Plan {
+  PlanOptions options;
+  std::array<std::uint64_t, 2> content{};  // xxh3 128 of the module's file
+  Va text_va = 0;                          // link-time address of the text's first byte
+  std::uint32_t text_size = 0;
+  std::int64_t block_va = 0;        // link-time address of the block: page-aligned; negative for blocks below address 0
+  std::vector<std::uint8_t> block;  // its bytes, whole pages, holes filled with int3
+  std::vector<Edit> edits;          // in the order of addresses, not overlapping
+  std::vector<std::uint8_t> edit_bytes;
+  std::vector<Site> sites;  // in the order of addresses
+  std::vector<Stop> stops;
+  std::vector<Place> places;     // in the order of block offsets; the first is 0
+  std::vector<Place> copies;     // those in phase Exact, in the order of (program, block)
+  std::uint64_t code_bytes = 0;  // of the text known to be instructions
+
+  // Where a task is, that stands in the block.
+  const Place& place_of(std::uint32_t block_offset) const;
+  // Relocated copies of the instruction at this program offset: breakpoints go into each. A trap at it, when it lies
+  // inside a window, goes on at the first.
+  std::vector<std::uint32_t> copies_of(std::uint32_t program_offset) const;
+  // Applies the edits to the text's bytes. Precondition: text.size() == text_size.
+  void apply(std::span<std::uint8_t> text) const;
+
+  std::string encode() const;
+  // Error: not a plan, another version's, or damaged (a checksum covers everything, and every offset is verified).
+  static Result<Plan> decode(Bytes bytes);
+};
+
+// Error: not a module that can be patched at all; the text says why.
+Result<Plan> make_plan(Bytes file, const PlanOptions& options = {});
+
+}  // namespace tmrec::patch
