@@ -40,7 +40,11 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   event.child = Tid(child_tid);
   event.flags = birth.flags;
   try {
+    try {
     event.child_regs = child->regs();
+  } catch (const tracee::TaskDied&) {
+    event.child_regs = open.event.regs;  // killed already: its life is an end and nothing else
+  }
   } catch (const tracee::TaskDied&) {
     return birth.flags;  // likewise; its end must not be taken for the parent's
   }
@@ -52,7 +56,8 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
     auto memory = tracee::RemoteMemory::open(child_tid);
     if (!memory) throw sched::EndRecording{memory.error().text};
     space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget, {},
-                                                        space_->syscall_sites, session_.in_flux(*space_), 0});
+                                                        space_->syscall_sites, session_.in_flux(*space_), 0,
+                                                        space_->dumpable});
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
     event.child_memory.push_back(

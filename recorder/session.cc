@@ -15,6 +15,7 @@
 #include "recorder/task_life.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
+#include "tracee/vdso.h"
 
 namespace tmrec::recorder {
 
@@ -50,7 +51,7 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
                  },
              .on_exited =
                  [this](pid_t pid, int status) {
-                   if (pid == first_pid_) exit_status_ = status;
+                   if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                  },
              .on_tick = [this] { tick(); }}) {
   struct stat file {};
@@ -121,9 +122,9 @@ void Session::adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process>
   ++space->tasks;
   spaces_[tid] = space;
   loop_.add(tid, std::move(stopped), [this, process, space, inherited](sched::LoopTask& task) {
-    TaskLife life(*this, task, process, space, inherited);
-    lives_[task.tid()] = &life;
-    life.live(inherited.at_exec);
+    auto life = std::make_shared<TaskLife>(*this, task, process, space, inherited);
+    lives_[task.tid()] = life;
+    life->live(inherited.at_exec);
   });
 }
 
@@ -132,12 +133,23 @@ void Session::task_ended(pid_t tid) {
   lives_.erase(tid);
 }
 
+// A task may have been born or have executed another program without its life's knowing: what counts is what is there.
+// Without address space randomisation the vdso is at the same place in most programs.
+std::optional<RemoteAddr> Session::call_gadget_in(const tracee::RemoteMemory& memory) const {
+  for (const auto& [tid, known] : spaces_) {
+    auto space = known.lock();
+    if (space && space->call_gadget && tracee::is_call_gadget(memory, *space->call_gadget)) return space->call_gadget;
+  }
+  return std::nullopt;
+}
+
 // Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only the
 // task itself can take off.
 void Session::release(tracee::Stopped& task) {
   sched_setaffinity(task.tid(), sizeof affinity, &affinity);
-  auto space = spaces_[task.tid()].lock();
-  if (!space || !space->call_gadget) return;
+  auto memory = tracee::RemoteMemory::open(task.tid());
+  auto gadget = memory ? call_gadget_in(*memory) : std::nullopt;
+  if (!gadget) return;
   Regs regs = task.regs();
   Regs at_call = regs;
   // A task at a system call entry is about to perform it: the number is taken back and the call made again.
@@ -152,11 +164,11 @@ void Session::release(tracee::Stopped& task) {
   std::vector<siginfo_t> arrived;
   auto life = lives_.find(task.tid());
   if (life != lives_.end()) arrived.assign(life->second->deferred().begin(), life->second->deferred().end());
-  tracee::remote_call(task, *space->call_gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
+  tracee::remote_call(task, *gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
   if (manifest_.cpuid_trapped) {
-    tracee::remote_call(task, *space->call_gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
+    tracee::remote_call(task, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
-  tracee::queue_signals(task, space->memory, *space->call_gadget, arrived);
+  tracee::queue_signals(task, *memory, *gadget, arrived);
   task.set_regs(regs);
 }
 
@@ -176,6 +188,10 @@ std::string Session::run(pid_t pid, tracee::Stopped first) {
     ended_early = end.reason;
   } catch (const std::exception& broken) {
     ended_early = fmt::format("internal error: {}", broken.what());
+  } catch (const tracee::TaskDied& died) {
+    ended_early = fmt::format("internal error: task {} died unnoticed", died.tid);
+  } catch (const tracee::ImpossibleState& state) {
+    ended_early = fmt::format("internal error: {}", state.what);
   }
   if (!ended_early.empty()) loop_.release_all([this](tracee::Stopped& task) { release(task); });
   append(pid, EndEvent{ended_early});

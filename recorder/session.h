@@ -31,6 +31,7 @@ struct AddressSpace {
   // Copied by fork while calls of the parent's other threads were writing there: the copy may be of either state.
   std::vector<AddressRange> copied_in_flux;
   int tasks = 0;                                         // alive in it
+  int dumpable = 1;                                      // PR_SET_DUMPABLE, as the program sees it
 };
 
 struct Process {
@@ -101,6 +102,7 @@ class Session {
 
  private:
   void release(tracee::Stopped& task);
+  std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
   void tick();
 
   Options options_;
@@ -115,7 +117,7 @@ class Session {
   pid_t first_pid_ = 0;
   std::optional<int> exit_status_;
   std::unordered_map<pid_t, std::weak_ptr<AddressSpace>> spaces_;  // by task, to release it
-  std::unordered_map<pid_t, TaskLife*> lives_;                     // those whose fiber runs
+  std::unordered_map<pid_t, std::shared_ptr<TaskLife>> lives_;     // outlive a fiber that ends the recording
   struct OwnStream {
     bool known = false;
     std::uint64_t device = 0, inode = 0;

@@ -97,7 +97,6 @@ class TaskLife {
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
   std::optional<siginfo_t> injected_;  // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;  // what the program set, virtually
-  int dumpable_ = 1;                   // PR_SET_DUMPABLE, as the program sees it
   int tsc_mode_;                       // PR_SET_TSC, as the program sees it
 };
 

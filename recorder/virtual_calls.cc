@@ -49,10 +49,10 @@ bool TaskLife::answer_virtually(OpenCall& open) {
       // Without it the program's memory would be closed to a supervisor without privilege.
       if (args[0] == PR_SET_DUMPABLE) {
         if (args[1] > 1) return skip_call(open, -EINVAL), true;
-        dumpable_ = static_cast<int>(args[1]);
+        space_->dumpable = static_cast<int>(args[1]);
         return skip_call(open, 0), true;
       }
-      if (args[0] == PR_GET_DUMPABLE) return skip_call(open, dumpable_), true;
+      if (args[0] == PR_GET_DUMPABLE) return skip_call(open, space_->dumpable), true;
       return false;
     case SYS_arch_prctl:
       if (args[0] == ARCH_GET_CPUID) return skip_call(open, 1), true;

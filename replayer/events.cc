@@ -122,7 +122,7 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
 
 Result<void> Session::apply_to(Task& task, const ExitEvent& event) {
   TMREC_CHECKED(write_extents(task, event.memory));
-  if (task.process == first_process_ && event.process_ended) exit_status_ = event.status;
+  if (!exit_status_ && task.process == first_process_ && event.process_ended) exit_status_ = event.status;
   --task.space->tasks;
   if (task.stub) end_stub(std::move(*task.stub));
   task.stub.reset();

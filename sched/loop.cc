@@ -24,6 +24,10 @@ namespace {
 // for another task of the recording.
 constexpr auto kUninterruptiblePatience = std::chrono::milliseconds(50);
 
+// A parent asks for its child as soon as it reports the birth, so a child nobody has asked for after this time has lost
+// its parent in between.
+constexpr auto kNewbornPatience = std::chrono::seconds(5);
+
 bool is_end(const Stop& stop) { return stop.kind == Stop::Kind::Exiting || stop.kind == Stop::Kind::Exited; }
 
 }  // namespace
@@ -137,7 +141,7 @@ std::optional<Stopped> Loop::await_newborn(pid_t tid) {
   for (;;) {
     auto it = newborns_.find(tid);
     if (it != newborns_.end()) {
-      int status = it->second;
+      int status = it->second.status;
       newborns_.erase(it);
       if (WIFSTOPPED(status)) return tracee::Running(tid).stopped();
       // The end of an earlier task that had the same id is not the end of this one.
@@ -197,7 +201,7 @@ void Loop::dispatch(pid_t tid, int status) {
   if (stop.kind == Stop::Kind::Exited) callbacks_.on_exited(tid, status);
   if (stop.kind == Stop::Kind::Exited && unreaped_.erase(tid) > 0) return;
   if (task == nullptr) {
-    newborns_[tid] = status;
+    newborns_[tid] = {status, Clock::now()};
     return;
   }
   task->stop_ = stop;
@@ -220,6 +224,7 @@ LoopTask* Loop::next_ready() {
 void Loop::run() {
   for (;;) {
     callbacks_.on_tick();
+    if (!newborns_.empty()) check_newborns();
     if (holder_ == nullptr) {
       if (ready_.empty()) {
         if (all_gone_ || !wait_one(true)) return;
@@ -297,17 +302,41 @@ void Loop::check_starvation() {
       starvation_limit.count(), ready_.front()->tid_)};
 }
 
+void Loop::check_newborns() {
+  bool some_parent_is_waiting = std::any_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
+    return entry.second->stop_pending_ && entry.second->stop_.kind == Stop::Kind::Clone;
+  });
+  auto now = Clock::now();
+  for (auto it = newborns_.begin(); it != newborns_.end();) {
+    bool expired = now - it->second.since > kNewbornPatience;
+    if (expired && WIFSTOPPED(it->second.status) && !some_parent_is_waiting) {
+      throw EndRecording{fmt::format("the parent of task {} was killed while it created the task", it->first)};
+    }
+    // The kernel gives the id to another task later.
+    it = expired && !WIFSTOPPED(it->second.status) ? newborns_.erase(it) : std::next(it);
+  }
+}
+
 void Loop::release_all(const std::function<void(Stopped&)>& release) {
   for (auto& [tid, task] : tasks_) {
     if (task->running_) task->running_->interrupt();
   }
-  for (auto& [tid, status] : newborns_) {
-    if (WIFSTOPPED(status)) {
-      Stopped newborn = tracee::Running(tid).stopped();
-      release(newborn);
-      std::move(newborn).detach();
+  // One that can't be released must not keep the others.
+  auto let_go = [&](Stopped& task, const Stop& stop) {
+    try {
+      if (!is_end(stop)) release(task);
+    } catch (const tracee::TaskDied&) {
+      return;
+    } catch (const BrokenInvariant&) {
     }
+    std::move(task).detach(stop.kind == Stop::Kind::Signal ? stop.signal : 0);
+  };
+  for (auto& [tid, newborn] : newborns_) {
+    if (!WIFSTOPPED(newborn.status)) continue;
+    Stopped task = tracee::Running(tid).stopped();
+    let_go(task, tracee::decode_wait_status(newborn.status));
   }
+  newborns_.clear();
   auto until = Clock::now() + std::chrono::seconds(2);
   auto still_running = [this] {
     return std::any_of(tasks_.begin(), tasks_.end(), [](auto& e) { return e.second->running_.has_value(); });
@@ -320,12 +349,7 @@ void Loop::release_all(const std::function<void(Stopped&)>& release) {
   }
   for (auto& [tid, task] : tasks_) {
     if (!task->stopped_) continue;
-    try {
-      if (!is_end(task->stop_)) release(*task->stopped_);
-      int signal = task->stop_.kind == Stop::Kind::Signal ? task->stop_.signal : 0;
-      std::move(*task->stopped_).detach(signal);
-    } catch (const tracee::TaskDied&) {
-    }
+    let_go(*task->stopped_, task->stop_);
     task->stopped_.reset();
   }
 }

@@ -126,13 +126,18 @@ class Loop {
   void wait_for_holder();
   void give_way(LoopTask& task, SwitchEvent::Reason reason);
   void check_starvation();
+  void check_newborns();
   LoopTask* find(pid_t tid);
 
   Policy policy_;
   Callbacks callbacks_;
   std::unordered_map<pid_t, std::unique_ptr<LoopTask>> tasks_;
   std::vector<std::unique_ptr<LoopTask>> superseded_;  // leaders whose id another thread took over by exec
-  std::unordered_map<pid_t, int> newborns_;  // stops of tasks not added yet: wait status
+  struct Newborn {
+    int status = 0;  // of its last stop or its end, as waitpid gave it
+    std::chrono::steady_clock::time_point since;
+  };
+  std::unordered_map<pid_t, Newborn> newborns_;  // tasks not added yet
   std::unordered_set<pid_t> unreaped_;         // leaders whose fiber has ended and whose end waitpid will report
   std::deque<LoopTask*> ready_;
   LoopTask* holder_ = nullptr;

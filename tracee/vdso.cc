@@ -28,6 +28,7 @@ constexpr std::array<Entry, 7> kEntries{{
 
 constexpr std::uint64_t kGadgetOffset = 16;   // behind the 8 bytes of the replaced entry
 constexpr std::uint64_t kStringOffset = 24;
+constexpr std::array<std::uint8_t, 3> kGadget{0x0f, 0x05, 0xcc};  // syscall; int3
 constexpr char kBindNow[] = "LD_BIND_NOW=1";
 constexpr std::uint64_t kGadgetRoom = kStringOffset + sizeof kBindNow;
 
@@ -92,14 +93,18 @@ std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr sta
     Bytes code = replacement(entry->syscall);
     if (!memory.write(at.value, code.data(), code.size())) return std::nullopt;
     if (!patched && symbol.st_size >= kGadgetRoom) {
-      constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};  // syscall; int3
-      if (memory.write(at.value + kGadgetOffset, kGadget, sizeof kGadget) &&
+      if (memory.write(at.value + kGadgetOffset, kGadget.data(), kGadget.size()) &&
           memory.write(at.value + kStringOffset, kBindNow, sizeof kBindNow)) {
         patched = PatchedVdso{at + kGadgetOffset, at + kStringOffset};
       }
     }
   }
   return patched;
+}
+
+bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at) {
+  auto code = memory.get<std::array<std::uint8_t, 3>>(at);
+  return code && *code == kGadget;
 }
 
 }  // namespace tmrec::tracee

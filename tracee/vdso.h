@@ -22,4 +22,7 @@ struct PatchedVdso {
 // `start`, `size`: the [vdso] mapping. nullopt: an image of unknown form, left as it was.
 std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
 
+// Whether `at` holds such instructions.
+bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at);
+
 }  // namespace tmrec::tracee
