@@ -1,5 +1,8 @@
 // tmrec: options in, one subcommand run, exit status out.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,10 +116,19 @@ int run(int argc, char** argv) {
   return status;
 }
 
+// A standard stream that is closed must not be some other file that is opened next: a trace that gets what is meant for
+// people, say. This stands for it, can neither be read nor written, and is closed again for the recorded program.
+void occupy_standard_streams() {
+  int fd = open("/", O_PATH | O_CLOEXEC);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (fd > STDERR_FILENO) close(fd);
+}
+
 }  // namespace
 }  // namespace tmrec::cli
 
 int main(int argc, char** argv) {
+  tmrec::cli::occupy_standard_streams();
   try {
     return tmrec::cli::run(argc, argv);
   } catch (const std::system_error& error) {

@@ -6,6 +6,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,9 +99,15 @@ bool receive_report(int fd, Report& report) {
          read_all(fd, report.ended_early.data(), header.ended_early_size);
 }
 
+// What the program inherits although tmrec's own processes run with something else.
+struct Inheritance {
+  sigset_t mask;
+  struct sigaction on_child;  // for SIGCHLD
+};
+
 // The program's process until its execve.
 [[noreturn]] void become_program(const std::vector<std::string>& argv, pid_t supervisor, int go, int failure,
-                                 const sigset_t& mask) {
+                                 const Inheritance& inherited) {
   // Under Yama's scope 1 only an ancestor may trace; this names the supervisor instead. Elsewhere it fails harmlessly.
   prctl(PR_SET_PTRACER, supervisor, 0, 0, 0);
   char byte;
@@ -109,7 +116,8 @@ bool receive_report(int fd, Report& report) {
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  sigaction(SIGCHLD, &inherited.on_child, nullptr);
+  sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
   prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);  // survives execve and is inherited
   execvp(words[0], words.data());
   int err = errno;
@@ -174,6 +182,29 @@ Report supervise_from_exec(pid_t program, const std::vector<std::string>& argv, 
   }
 }
 
+// The limits of tmrec's caller are meant for the program. The supervisor holds a descriptor for each mapped file and each
+// address space, and computes and writes for all of them.
+void lift_own_limits() {
+  for (auto resource : {RLIMIT_NOFILE, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit{};
+    if (getrlimit(resource, &limit) < 0) continue;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(resource, &limit);
+  }
+}
+
+// In the supervisor's process, whose signal mask is still the front's.
+void prepare_supervisor(sigset_t mask) {
+  setpgid(0, 0);
+  sigdelset(&mask, SIGALRM);  // the heartbeat
+  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+  signal(SIGXCPU, SIG_IGN);
+  signal(SIGTTOU, SIG_IGN);
+  lift_own_limits();
+}
+
 bool sent_by_recording(const siginfo_t& info, pid_t supervisor) {
   auto status = tracee::read_file(fmt::format("/proc/{}/status", info.si_pid));
   return status && status->find(fmt::format("TracerPid:\t{}\n", supervisor)) != std::string::npos;
@@ -221,24 +252,30 @@ Result<Launched> launch(const std::vector<std::string>& argv,
                         const std::function<Report(pid_t, tracee::Stopped)>& supervise) {
   Pipe go, failure, program_id, reports;
   if (reports.read_end < 0) return fail_errno("cannot create a pipe");
-  sigset_t set = front_signals(), mask;
-  sigprocmask(SIG_BLOCK, &set, &mask);
+  sigset_t set = front_signals();
+  Inheritance inherited;
+  sigprocmask(SIG_BLOCK, &set, &inherited.mask);
+  // Where it is ignored, the kernel discards what waitpid should report (wait(2), NOTES), also to a tracer.
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &by_default, &inherited.on_child);
 
   pid_t supervisor = fork();
   if (supervisor < 0) return fail_errno("cannot start the supervisor");
   if (supervisor == 0) {
-    setpgid(0, 0);
-    sigprocmask(SIG_SETMASK, &mask, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
+    prepare_supervisor(inherited.mask);
     program_id.close_write();
     go.close_read();
     reports.close_read();
     pid_t program = 0;
     Report report;
     if (read_all(program_id.read_end, &program, sizeof program)) {
-      report = supervise_from_exec(program, argv, go, failure, supervise);
+      try {
+        report = supervise_from_exec(program, argv, go, failure, supervise);
+      } catch (const std::exception& broken) {
+        report.started = true;
+        report.ended_early = fmt::format("internal error: {}", broken.what());
+      }
     }
     send_report(reports.write_end, report);
     _exit(0);
@@ -246,7 +283,7 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   pid_t program = fork();
   if (program == 0) {
     go.close_write();
-    become_program(argv, supervisor, go.read_end, failure.write_end, mask);
+    become_program(argv, supervisor, go.read_end, failure.write_end, inherited);
   }
   int fork_errno = errno;
   if (program > 0) write_all(program_id.write_end, &program, sizeof program);
@@ -258,7 +295,8 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   Launched launched;
   launched.status = front_loop(program, supervisor, launched.supervisor_died);
   bool received = receive_report(reports.read_end, launched.report);
-  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  sigaction(SIGCHLD, &inherited.on_child, nullptr);
+  sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
   if (program < 0) return fail_errno("cannot start the program", fork_errno);
   if (!received) {
     launched.supervisor_died = true;

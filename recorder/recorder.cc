@@ -58,26 +58,24 @@ int share_one_cpu(pid_t program) {
 Report supervise(const Options& options, const TraceDir& trace, Manifest manifest, pid_t program,
                  tracee::Stopped first) {
   Report report;
-  auto blobs = BlobStore::create(options.blobs);
-  auto log = LogWriter::create(options.trace);
-  if (!blobs || !log) {
-    report.error = blobs ? log.error() : blobs.error();
+  auto give_up = [&](Error error) {
+    report.error = std::move(error);
     kill(program, SIGKILL);
     std::move(first).detach();
     return report;
-  }
+  };
+  if (auto memory = tracee::RemoteMemory::open(program); !memory) return give_up({ErrorKind::Machine, memory.error().text});
+  auto blobs = BlobStore::create(options.blobs);
+  if (!blobs) return give_up(blobs.error());
+  auto log = LogWriter::create(options.trace);
+  if (!log) return give_up(log.error());
   manifest.pid = Tid(program);
   Session session(options, trace, std::move(*log), std::move(*blobs), manifest);
   long size = syscall(SYS_sched_getaffinity, 0, sizeof session.affinity, &session.affinity);
   if (size > 0) session.affinity_bytes = static_cast<std::size_t>(size);
   session.manifest().cpuid_trapped = syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;  // ENODEV where it can't be
   session.manifest().cpu_number = share_one_cpu(program);
-  if (auto saved = session.manifest().save(trace.path()); !saved) {
-    report.error = saved.error();
-    kill(program, SIGKILL);
-    std::move(first).detach();
-    return report;
-  }
+  if (auto saved = session.manifest().save(trace.path()); !saved) return give_up(saved.error());
   start_heartbeat();
   auto started = std::chrono::steady_clock::now();
   report.started = true;

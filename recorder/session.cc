@@ -1,6 +1,7 @@
 #include "recorder/session.h"
 
 #include <asm/prctl.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/stat.h>
@@ -54,9 +55,14 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
                    if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                  },
              .on_tick = [this] { tick(); }}) {
-  struct stat file {};
-  if (fstat(STDOUT_FILENO, &file) == 0) own_stdout_ = {true, file.st_dev, file.st_ino};
-  if (fstat(STDERR_FILENO, &file) == 0) own_stderr_ = {true, file.st_dev, file.st_ino};
+  auto identify = [](int fd) -> OwnStream {
+    struct stat file {};
+    bool inherited = (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;  // not inherited: stands for one that was closed
+    if (!inherited || fstat(fd, &file) < 0) return {};
+    return {true, file.st_dev, file.st_ino};
+  };
+  own_stdout_ = identify(STDOUT_FILENO);
+  own_stderr_ = identify(STDERR_FILENO);
 }
 
 EventNo Session::append(pid_t task, EventBody body) {
