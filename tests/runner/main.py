@@ -67,7 +67,9 @@ def meson_cases(build_directory):
     with open(os.path.join(build_directory, "meson-info", "intro-tests.json"), encoding="utf-8") as f:
         for entry in json.load(f):
             suite = "fuzz" if any("fuzz" in s for s in entry["suite"]) or "fuzz" in entry["name"] else "unit"
-            yield Case(f"{suite}/{entry['name']}", None, run_command(entry["cmd"], max(60, entry["timeout"]), entry["env"]))
+            # Meson runs tests in the build directory and names files from there.
+            command = [built if os.path.exists(built := os.path.join(build_directory, word)) else word for word in entry["cmd"]]
+            yield Case(f"{suite}/{entry['name']}", None, run_command(command, max(60, entry["timeout"]), entry["env"]))
 
 
 def guest_cases(arguments, place_of_binaries, owner):
