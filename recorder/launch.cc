@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "recorder/rescue.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -234,6 +235,12 @@ int front_loop(pid_t program, pid_t supervisor, bool& supervisor_died) {
     } else if (pid == supervisor) {
       supervisor_died = !WIFEXITED(status);
       supervisor_lives = false;
+      if (supervisor_died && program_lives) {
+        if (const auto ended = rescue_tasks(program)) {
+          program_status = *ended;
+          program_lives = false;
+        }
+      }
     } else if (pid < 0 && errno == ECHILD) {
       break;
     }

@@ -1,0 +1,216 @@
+#include "recorder/rescue.h"
+
+#include <sched.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tracee/broken.h"
+#include "tracee/proc.h"
+#include "tracee/remote_call.h"
+#include "tracee/remote_memory.h"
+
+namespace tmrec::recorder {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kPatience = std::chrono::seconds(2);  // for a task to stop; one in an uninterruptible wait is left alone
+constexpr int kRounds = 5;                           // tasks are born while others are found
+
+std::vector<pid_t> numbers_in(const std::string& directory) {
+  std::vector<pid_t> found;
+  std::error_code error;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename();
+    pid_t number = 0;
+    const auto [rest, failed] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (failed == std::errc() && rest == name.data() + name.size()) found.push_back(number);
+  }
+  return found;
+}
+
+struct Stat {
+  pid_t parent = 0;
+  unsigned long long started = 0;  // clock ticks since boot
+};
+
+std::optional<Stat> stat_of(pid_t pid) {
+  const auto text = tracee::read_file(fmt::format("/proc/{}/stat", pid));
+  const std::size_t name_end = text ? text->rfind(')') : std::string::npos;
+  Stat stat;
+  if (name_end == std::string::npos ||
+      std::sscanf(text->c_str() + name_end + 1,
+                  " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &stat.parent,
+                  &stat.started) != 2) {
+    return std::nullopt;
+  }
+  return stat;
+}
+
+bool is_marked(pid_t pid) {
+  const auto personality = tracee::read_file(fmt::format("/proc/{}/personality", pid));
+  if (!personality || (std::stoul("0" + *personality, nullptr, 16) & ADDR_NO_RANDOMIZE) == 0) return false;
+  const auto status = tracee::read_file(fmt::format("/proc/{}/status", pid));
+  return status && status->find("TracerPid:\t0\n") != std::string::npos;
+}
+
+// Processes of the recording.
+std::vector<pid_t> recorded_processes(pid_t program) {
+  const pid_t self = getpid();
+  const auto own = stat_of(self);
+  std::vector<std::pair<pid_t, Stat>> others;
+  for (const pid_t pid : numbers_in("/proc")) {
+    const auto stat = stat_of(pid);
+    if (pid != self && stat && own && stat->started >= own->started) others.emplace_back(pid, *stat);
+  }
+  std::vector<pid_t> found{program};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    for (const auto& [pid, stat] : others) {
+      if (stat.parent == found[i] && std::ranges::count(found, pid) == 0) found.push_back(pid);
+    }
+  }
+  for (const auto& [pid, stat] : others) {
+    if (std::ranges::count(found, pid) == 0 && is_marked(pid)) found.push_back(pid);
+  }
+  return found;
+}
+
+// A thread being helped.
+struct Patient {
+  pid_t tid;
+  std::optional<tracee::Stopped> stopped;
+  int signal = 0;  // was about to be delivered
+  bool gone = false;
+};
+
+class Rescue {
+ public:
+  explicit Rescue(pid_t program) : program_(program) {
+    // The calling process was not pinned to the recording's CPU.
+    sched_getaffinity(0, sizeof affinity_, &affinity_);
+  }
+
+  // True: there was something to do.
+  bool round() {
+    bool any = false;
+    for (const pid_t pid : recorded_processes(program_)) any = help_process(pid) || any;
+    return any;
+  }
+
+  std::optional<int> program_status() const { return program_status_; }
+
+ private:
+  bool help_process(pid_t pid) {
+    std::vector<Patient> patients;
+    for (const pid_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
+      if (helped_.contains(tid)) continue;
+      helped_.insert(tid);
+      if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) continue;
+      ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+      patients.push_back({tid, std::nullopt});
+    }
+    if (patients.empty()) return false;
+    const bool all_stopped = await_stops(patients);
+    if (all_stopped) try_untrap(pid, patients);
+    for (Patient& patient : patients) {
+      if (patient.stopped) std::move(*patient.stopped).detach(patient.signal);
+    }
+    return true;
+  }
+
+  bool await_stops(std::vector<Patient>& patients) {
+    const auto until = Clock::now() + kPatience;
+    for (Patient& patient : patients) {
+      while (!patient.stopped && !patient.gone) {
+        int status = 0;
+        const pid_t done = waitpid(patient.tid, &status, __WALL | WNOHANG);
+        if (done == patient.tid) {
+          note_stop(patient, status);
+        } else if (done < 0) {
+          patient.gone = true;
+        } else if (Clock::now() > until) {
+          return false;
+        } else {
+          usleep(200);
+        }
+      }
+    }
+    return true;
+  }
+
+  void note_stop(Patient& patient, int status) {
+    const tracee::Stop stop = tracee::decode_wait_status(status);
+    if (stop.kind == tracee::Stop::Kind::Exited) {
+      patient.gone = true;
+      if (patient.tid == program_) program_status_ = status;
+      return;
+    }
+    patient.stopped = tracee::Running(patient.tid).stopped();
+    if (stop.kind == tracee::Stop::Kind::Signal) patient.signal = stop.signal;
+  }
+
+  void try_untrap(pid_t pid, std::vector<Patient>& patients) {
+    try {
+      untrap(pid, patients);
+    } catch (const tracee::TaskDied&) {
+    } catch (const BrokenInvariant&) {
+    }
+  }
+
+  // Every task has to make the call itself. The code for it goes where every process has an executable page and nobody
+  // looks: the padding in the first bytes of the vdso (ELF-64 1.5, e_ident).
+  void untrap(pid_t pid, std::vector<Patient>& patients) {
+    constexpr std::uint64_t kPaddingAt = 9;
+    constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};  // syscall; int3
+    const auto maps = tracee::read_maps(pid);
+    const auto memory = tracee::RemoteMemory::open(pid);
+    if (!maps || !memory) return;
+    const auto vdso = std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name);
+    if (vdso == maps->end()) return;
+    const RemoteAddr gadget = vdso->start + kPaddingAt;
+    std::uint8_t before[sizeof kGadget];
+    if (!memory->read(gadget.value, before, sizeof before) || !memory->write(gadget.value, kGadget, sizeof kGadget)) return;
+    for (Patient& patient : patients) {
+      if (!patient.stopped) continue;
+      const Regs regs = patient.stopped->regs();
+      tracee::remote_call(*patient.stopped, gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0});
+      patient.stopped->set_regs(regs);
+      sched_setaffinity(patient.tid, sizeof affinity_, &affinity_);
+    }
+    memory->write(gadget.value, before, sizeof before);
+  }
+
+  pid_t program_;
+  cpu_set_t affinity_{};
+  std::set<pid_t> helped_;
+  std::optional<int> program_status_;
+};
+
+}  // namespace
+
+std::optional<int> rescue_tasks(pid_t program) {
+  Rescue rescue(program);
+  for (int i = 0; i < kRounds && rescue.round(); ++i) {
+  }
+  return rescue.program_status();
+}
+
+}  // namespace tmrec::recorder
