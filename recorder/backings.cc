@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "format/file_io.h"
+
 namespace tmrec::recorder {
 
 namespace {
@@ -17,37 +19,21 @@ bool same_content(const struct stat& a, const struct stat& b) {
 
 }  // namespace
 
-Backings::~Backings() {
-  for (auto& [key, known] : known_) {
-    if (known.fd >= 0) close(known.fd);
-  }
-}
-
 Result<MapSource> Backings::map_file(const std::string& path, std::uint64_t offset, const std::string& shown_path) {
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return fail_errno(fmt::format("cannot read {}, which the program maps", shown_path));
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return fail_errno(fmt::format("cannot read {}, which the program maps", shown_path));
   struct stat now {};
-  if (fstat(fd, &now) < 0 || !S_ISREG(now.st_mode)) {
-    close(fd);
+  if (fstat(file.get(), &now) < 0 || !S_ISREG(now.st_mode)) {
     return fail(ErrorKind::System, fmt::format("{} is mapped but is not a regular file", shown_path));
   }
   Known& known = known_[{now.st_dev, now.st_ino}];
   if (known.id.value == 0) known.id = BackingId(++last_id_);
   if (!known.stored || !same_content(known.seen, now)) {
-    auto blob = blobs_.put_fd(fd);
-    if (!blob) {
-      close(fd);
-      return std::unexpected(blob.error());
-    }
+    TMREC_TRY(known.blob, blobs_.put_fd(file.get()));
     known.stored = true;
-    known.blob = *blob;
     known.seen = now;
   }
-  if (known.fd < 0) {
-    known.fd = fd;
-  } else {
-    close(fd);
-  }
+  if (!known.file) known.file = std::move(file);
   return MapSource{MapSource::Kind::File, known.id,   known.blob, offset, static_cast<std::uint64_t>(now.st_size),
                    shown_path};
 }
@@ -64,7 +50,7 @@ std::optional<FileChange> Backings::changed(const struct stat& file, std::uint64
   if (it == known_.end()) return std::nullopt;
   Known& known = it->second;
   struct stat now {};
-  if (fstat(known.fd, &now) < 0) return std::nullopt;
+  if (fstat(known.file.get(), &now) < 0) return std::nullopt;
   FileChange change;
   change.backing = known.id;
   change.offset = offset;
@@ -72,14 +58,8 @@ std::optional<FileChange> Backings::changed(const struct stat& file, std::uint64
   if (now.st_size != known.seen.st_size) change.new_size = size;
   if (offset < size) {
     change.bytes.resize(std::min(length, size - offset));
-    std::size_t have = 0;
-    while (have < change.bytes.size()) {
-      ssize_t n = pread(known.fd, change.bytes.data() + have, change.bytes.size() - have,
-                        static_cast<off_t>(offset + have));
-      if (n <= 0) break;
-      have += static_cast<std::size_t>(n);
-    }
-    change.bytes.resize(have);
+    const std::int64_t have = read_at(known.file.get(), offset, change.bytes);
+    change.bytes.resize(have < 0 ? 0 : static_cast<std::size_t>(have));
   }
   // The content now is the blob plus the changes logged so far: a later mapping need not store it again, and names no
   // blob (replay has the content).

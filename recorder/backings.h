@@ -15,13 +15,13 @@
 
 #include "format/blob_store.h"
 #include "format/event.h"
+#include "format/file_io.h"
 
 namespace tmrec::recorder {
 
 class Backings {
  public:
   explicit Backings(BlobStore& blobs) : blobs_(blobs) {}
-  ~Backings();
   Backings(const Backings&) = delete;
   Backings& operator=(const Backings&) = delete;
 
@@ -39,7 +39,7 @@ class Backings {
  private:
   struct Known {
     BackingId id;
-    int fd = -1;  // ours, for reading
+    Fd file;  // ours, for reading
     struct stat seen{};
     BlobId blob;         // empty: replay has the content from changes
     bool stored = false;  // `seen` is the state that replay knows

@@ -11,6 +11,7 @@
 
 #include "format/core_file.h"
 #include "recorder/exec_snapshot.h"
+#include "recorder/extent_list.h"
 #include "recorder/task_life.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -21,17 +22,13 @@ namespace tmrec::recorder {
 std::uint64_t TaskLife::record_birth(OpenCall& open) {
   auto birth = syscalls::clone_arguments(open.call, memory());
   auto child_tid = static_cast<pid_t>(stopped().event_message());
-  struct Outputs {
-    std::vector<Extent>& to;
-    tracee::RemoteMemory& memory;
-    void input(std::uint64_t, std::uint64_t) {}
-    void output(std::uint64_t addr, std::uint64_t size) {
-      to.push_back(Extent{RemoteAddr(addr), memory.read_some(RemoteAddr(addr), size), false});
-    }
-  } outputs{open.event.extents, memory()};
   // A child that shares memory (vfork, a thread) sees what the call wrote before the parent returns from it; one that
   // gets a copy got it before.
-  if ((birth.flags & CLONE_VM) != 0) syscalls::capture_outputs(open.call, open.notes, child_tid, memory(), outputs);
+  if ((birth.flags & CLONE_VM) != 0) {
+    ExtentList outputs;
+    syscalls::capture_outputs(open.call, open.notes, child_tid, memory(), outputs);
+    outputs.read_into(open.event.extents, memory());
+  }
   log_enter(open);
 
   auto child = session_.loop().await_newborn(child_tid);

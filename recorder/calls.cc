@@ -13,7 +13,9 @@
 
 #include <fmt/format.h>
 
+#include "recorder/extent_list.h"
 #include "recorder/task_life.h"
+#include "syscalls/abi.h"
 #include "syscalls/effects.h"
 #include "tracee/broken.h"
 #include "tracee/proc.h"
@@ -25,33 +27,6 @@ using tracee::Resume;
 using tracee::Stop;
 
 namespace {
-
-// Collects the ranges that capture names.
-struct ExtentList {
-  std::vector<Extent> ranges;
-  std::vector<std::uint64_t> sizes;
-  void input(std::uint64_t addr, std::uint64_t size) { add(addr, size, true); }
-  void output(std::uint64_t addr, std::uint64_t size) { add(addr, size, false); }
-  void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
-    if (size == 0) return;
-    ranges.push_back(Extent{RemoteAddr(addr), {}, is_input});
-    sizes.push_back(size);
-  }
-  // Reads what can be read of them (a call may fault half-way).
-  void read_into(std::vector<Extent>& to, const tracee::RemoteMemory& memory) {
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-      ranges[i].bytes = memory.read_some(ranges[i].addr, sizes[i]);
-      if (!ranges[i].bytes.empty()) to.push_back(std::move(ranges[i]));
-    }
-  }
-};
-
-syscalls::Call call_of(const Regs& regs) {
-  syscalls::Call call{};
-  call.nr = static_cast<std::uint32_t>(regs.orig_rax);
-  for (int i = 0; i < 6; ++i) call.args[i] = regs.arg(i);
-  return call;
-}
 
 bool is_restart(std::int64_t ret) {
   return syscalls::was_interrupted(ret) && ret != -EINTR;
@@ -78,7 +53,7 @@ void TaskLife::require_64_bit_call(const Regs& entry) {
 
 TaskLife::OpenCall TaskLife::open_call(const Regs& entry) {
   OpenCall open{};
-  open.call = call_of(entry);
+  open.call = syscalls::call_of(entry);
   open.event.regs = entry;
   bool resumes = syscalls::row(open.call.nr).policy == Policy::Restart && interrupted_.has_value();
   if (resumes) open.call = interrupted_->call;
@@ -153,9 +128,8 @@ bool TaskLife::clones_untraced(const syscalls::Call& call) {
 
 // The most the call can write: what it would have written had it returned as much as there can be.
 void TaskLife::note_in_flux(const OpenCall& open) {
-  constexpr std::int64_t kEverything = 0x7ffff000;  // MAX_RW_COUNT, include/linux/fs.h
   ExtentList outputs;
-  syscalls::capture_outputs(open.call, open.notes, kEverything, memory(), outputs);
+  syscalls::capture_outputs(open.call, open.notes, syscalls::abi::kMaxTransfer, memory(), outputs);
   for (std::size_t i = 0; i < outputs.ranges.size(); ++i) {
     in_flux_.push_back({outputs.ranges[i].addr, outputs.ranges[i].addr + outputs.sizes[i]});
   }
@@ -275,17 +249,14 @@ void TaskLife::note_file_effects(OpenCall& open) {
   std::uint64_t offset = effect.offset;
   if (effect.where == Where::Offset && effect.kind == Kind::Write) {
     // pwrite to a descriptor with O_APPEND appends all the same (pwrite(2), BUGS).
-    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), effect.fd));
-    std::size_t flags = info ? info->find("flags:\t") : std::string::npos;
-    if (flags != std::string::npos && (std::strtoul(info->c_str() + flags + 7, nullptr, 8) & O_APPEND) != 0) {
-      effect.where = Where::End;
-    }
+    auto open_file = tracee::open_file_of(tid(), effect.fd);
+    if (open_file && (open_file->flags & O_APPEND) != 0) effect.where = Where::End;
   }
   if (effect.where == Where::End) offset = static_cast<std::uint64_t>(file.st_size) - effect.length;
   if (effect.where == Where::Position) {
-    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), effect.fd));
-    if (!info || !info->starts_with("pos:")) return;
-    offset = std::strtoull(info->c_str() + 4, nullptr, 10) - effect.length;
+    auto open_file = tracee::open_file_of(tid(), effect.fd);
+    if (!open_file) return;
+    offset = open_file->position - effect.length;
   }
   // What a truncation or an allocation adds is zeros: the new size says it all.
   std::uint64_t length = effect.kind == Kind::Write ? effect.length : 0;

@@ -78,9 +78,9 @@ void TaskLife::show_untraced_status(const syscalls::Call& call, Regs& after) {
   if (!text) return;
   std::uint64_t offset = call.args[3];
   if (call.nr == SYS_read) {
-    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), static_cast<int>(call.args[0])));
-    if (!info || !info->starts_with("pos:")) return;
-    offset = std::strtoull(info->c_str() + 4, nullptr, 10) - static_cast<std::uint64_t>(size);
+    auto open_file = tracee::open_file_of(tid(), static_cast<int>(call.args[0]));
+    if (!open_file) return;
+    offset = open_file->position - static_cast<std::uint64_t>(size);
   }
   bool to_the_end = offset + static_cast<std::uint64_t>(size) >= text->size();
   const cpu_set_t& set = affinity_ ? *affinity_ : session_.affinity;
@@ -110,9 +110,9 @@ void TaskLife::note_written_memory(OpenCall& open) {
   }
   std::uint64_t start = call.args[3];
   if (!at_offset) {
-    auto info = tracee::read_file(fmt::format("/proc/{}/fdinfo/{}", tid(), static_cast<int>(call.args[0])));
-    if (!info || !info->starts_with("pos:")) return;
-    start = std::strtoull(info->c_str() + 4, nullptr, 10) - written;
+    auto open_file = tracee::open_file_of(tid(), static_cast<int>(call.args[0]));
+    if (!open_file) return;
+    start = open_file->position - written;
   }
   open.event.extents.push_back(Extent{RemoteAddr(start), memory().read_some(RemoteAddr(start), written), false});
 }

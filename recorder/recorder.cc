@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -14,6 +13,7 @@
 
 #include "recorder/launch.h"
 #include "recorder/session.h"
+#include "tracee/affinity.h"
 
 namespace tmrec::recorder {
 
@@ -39,19 +39,12 @@ Manifest first_manifest(const Options& options) {
   return manifest;
 }
 
-int exit_status_of(int wait_status) {
-  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
 // Supervisor and program talk faster on one CPU than across two, and cpuid and getcpu then always answer alike.
 // Returns its number.
 int share_one_cpu(pid_t program) {
-  int number = std::max(0, sched_getcpu());
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(static_cast<std::size_t>(number), &one);
-  sched_setaffinity(program, sizeof one, &one);
-  sched_setaffinity(0, sizeof one, &one);
+  int number = tracee::current_cpu_number();
+  tracee::pin_to_cpu(program, number);
+  tracee::pin_to_cpu(0, number);
   return number;
 }
 
@@ -87,7 +80,7 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
   Manifest& last = session.manifest();
   last.complete = finished.has_value();
   last.end_reason = report.ended_early;
-  last.exit_status = session.exit_status() ? exit_status_of(*session.exit_status()) : 0;
+  last.exit_status = session.exit_status() ? tracee::exit_status_of(*session.exit_status()) : 0;
   last.events = report.events;
   last.duration_ns = static_cast<std::uint64_t>((std::chrono::steady_clock::now() - started).count());
   if (auto synced = session.blobs().sync(); !synced && report.ended_early.empty()) {
@@ -116,7 +109,7 @@ Result<Outcome> record(const Options& options) {
     return std::unexpected(launched ? launched->report.error : launched.error());
   }
   Outcome outcome;
-  outcome.exit_status = exit_status_of(launched->status);
+  outcome.exit_status = tracee::exit_status_of(launched->status);
   outcome.events = launched->report.events;
   outcome.ended_early = launched->report.ended_early;
   if (launched->supervisor_died) {

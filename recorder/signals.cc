@@ -31,24 +31,8 @@ using tracee::Stop;
 
 namespace {
 
-bool raised_by_instruction(const siginfo_t& info) {
-  if (info.si_code <= 0) return false;  // sent by kill, tgkill, sigqueue
-  switch (info.si_signo) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGTRAP: return true;
-    default: return false;
-  }
-}
-
 bool ignored_by_default(int signal) {
   return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH;
-}
-
-bool stops_by_default(int signal) {
-  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
 Bytes bytes_of(const siginfo_t& info) {
@@ -96,7 +80,7 @@ bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& re
 int TaskLife::on_signal(const Stop& stop) {
   siginfo_t info = stopped().siginfo();
   Regs now = stopped().regs();
-  if (raised_by_instruction(info)) {
+  if (tracee::raised_by_instruction(info)) {
     if (perform_trapped_instruction(info, now)) return 0;
     return deliver(info, true);
   }
@@ -120,7 +104,7 @@ SignalEvent::Action TaskLife::action_of(int signal) {
   bool unalterable = signal == SIGSTOP || signal == SIGKILL;
   if (!unalterable && masks->is_caught(signal)) return SignalEvent::Action::Handler;
   if ((!unalterable && masks->is_ignored(signal)) || ignored_by_default(signal)) return SignalEvent::Action::Ignored;
-  return stops_by_default(signal) ? SignalEvent::Action::Stop : SignalEvent::Action::Fatal;
+  return tracee::stops_by_default(signal) ? SignalEvent::Action::Stop : SignalEvent::Action::Fatal;
 }
 
 int TaskLife::deliver(const siginfo_t& info, bool synchronous) {

@@ -18,13 +18,6 @@ using tracee::Stop;
 
 namespace {
 
-syscalls::Call call_of(const Regs& regs) {
-  syscalls::Call call{};
-  call.nr = static_cast<std::uint32_t>(regs.orig_rax);
-  for (int i = 0; i < 6; ++i) call.args[i] = regs.arg(i);
-  return call;
-}
-
 void write_fully(int fd, const Bytes& bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -115,7 +108,7 @@ Result<void> Session::write_extents(Task& task, const std::vector<Extent>& exten
 }
 
 Result<void> Session::leave_call(Task& task, const SyscallEvent& event) {
-  syscalls::Call call = call_of(event.regs);
+  syscalls::Call call = syscalls::call_of(event.regs);
   repeat_output(task, event);
   if (syscalls::decide(call).policy == syscalls::Policy::Memory) {
     TMREC_CHECKED(task.space->perform(*task.stub, call.nr, call.args, event.ret, event.mapping, objects_));
@@ -160,7 +153,7 @@ void Session::repeat_output(Task& task, const SyscallEvent& event) {
       write_fully(fd, memory.read_some(RemoteAddr(addr), static_cast<std::size_t>(size)));
     }
   } writer{task.space->memory(), fd};
-  syscalls::written_data(call_of(event.regs), event.ret, task.space->memory(), writer);
+  syscalls::written_data(syscalls::call_of(event.regs), event.ret, task.space->memory(), writer);
 }
 
 }  // namespace tmrec::replayer

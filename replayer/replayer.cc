@@ -1,12 +1,13 @@
 #include "replayer/replayer.h"
 
 #include <sched.h>
-#include <sys/wait.h>
 
 #include "format/manifest.h"
 #include "replayer/patience.h"
 #include "replayer/session.h"
+#include "tracee/affinity.h"
 #include "tracee/broken.h"
+#include "tracee/stop.h"
 
 namespace tmrec::replayer {
 
@@ -14,31 +15,19 @@ namespace {
 
 constexpr std::uint64_t kEventsPerProgress = 1000;
 
-int exit_status_of(int wait_status) {
-  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
 // Replayer and stubs talk faster on one CPU than across two. The recorded one if there is such a CPU here: the cpuid
 // instruction tells its number. Restored when the replay is over.
 class OneCpu {
  public:
   explicit OneCpu(int recorded) {
     sched_getaffinity(0, sizeof before_, &before_);
-    if (recorded < 0 || !pin(recorded)) pin(std::max(0, sched_getcpu()));
+    if (!tracee::pin_to_cpu(0, recorded)) tracee::pin_to_cpu(0, tracee::current_cpu_number());
   }
   ~OneCpu() { sched_setaffinity(0, sizeof before_, &before_); }
   OneCpu(const OneCpu&) = delete;
   OneCpu& operator=(const OneCpu&) = delete;
 
  private:
-  static bool pin(int number) {
-    if (number >= CPU_SETSIZE) return false;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(number), &one);
-    return sched_setaffinity(0, sizeof one, &one) == 0;
-  }
-
   cpu_set_t before_;
 };
 
@@ -77,7 +66,7 @@ Result<Outcome> replay(const Options& options) {
   if (manifest.complete) {
     outcome.exit_status = manifest.exit_status;
   } else if (session.exit_status()) {
-    outcome.exit_status = exit_status_of(*session.exit_status());
+    outcome.exit_status = tracee::exit_status_of(*session.exit_status());
   }
   return outcome;
 }

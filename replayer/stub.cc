@@ -47,14 +47,6 @@ constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O
   for (;;) kill(getpid(), SIGSTOP);
 }
 
-tracee::Stop wait_for(pid_t tid) {
-  int status = 0;
-  while (waitpid(tid, &status, __WALL) < 0) {
-    if (errno != EINTR) throw tracee::TaskDied{tid};
-  }
-  return tracee::decode_wait_status(status);
-}
-
 }  // namespace
 
 Result<tracee::Stopped> new_stub(bool trap_cpuid) {
@@ -69,7 +61,7 @@ Result<tracee::Stopped> new_stub(bool trap_cpuid) {
   }
   tracee::Stop stop;
   do {
-    stop = wait_for(pid);
+    stop = tracee::await_stop(pid);
     if (stop.kind == tracee::Stop::Kind::Exited) {
       return fail(ErrorKind::Machine, "a process to replay in ended before it was ready");
     }
@@ -94,7 +86,7 @@ Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory) 
   std::int64_t made = call_in_stub(parent, SYS_clone, {shares_memory ? kThread : 0, 0, 0, 0, 0});
   if (made < 0) return fail_errno("cannot create a task to replay in", static_cast<int>(-made));
   auto tid = static_cast<pid_t>(made);
-  if (wait_for(tid).kind == tracee::Stop::Kind::Exited) return fail(ErrorKind::System, "a new task ended at once");
+  if (tracee::await_stop(tid).kind == tracee::Stop::Kind::Exited) return fail(ErrorKind::System, "a new task ended at once");
   return tracee::Running(tid).stopped();
 }
 

@@ -12,12 +12,22 @@
 
 #include <cstdint>
 
+#include "format/regs.h"
+
 namespace tmrec::syscalls {
 
 struct Call {
   std::uint32_t nr;
   std::uint64_t args[6];  // at entry
 };
+
+// The call of a task that stands at its entry.
+inline Call call_of(const Regs& entry) {
+  Call call{};
+  call.nr = static_cast<std::uint32_t>(entry.orig_rax);
+  for (int i = 0; i < 6; ++i) call.args[i] = entry.arg(i);
+  return call;
+}
 
 enum class Policy : std::uint8_t {
   Record,        // performed at recording; result and written memory are applied at replay, where it is not performed

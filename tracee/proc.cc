@@ -101,6 +101,15 @@ std::optional<pid_t> thread_group_of(pid_t tid) {
   return static_cast<pid_t>(*group);
 }
 
+std::optional<OpenFile> open_file_of(pid_t pid, int fd) {
+  auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
+  if (!info) return std::nullopt;
+  auto position = status_field(*info, "pos:", 10);
+  auto flags = status_field(*info, "flags:", 8);
+  if (!position || !flags) return std::nullopt;
+  return OpenFile{*position, static_cast<int>(*flags)};
+}
+
 Result<std::vector<MapsLine>> read_maps(pid_t pid) {
   TMREC_TRY(std::string text, read_file(fmt::format("/proc/{}/maps", pid)));
   std::vector<MapsLine> lines;

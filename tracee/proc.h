@@ -33,6 +33,13 @@ std::optional<std::uint64_t> pending_signals(pid_t tid);
 
 std::optional<pid_t> thread_group_of(pid_t tid);
 
+// What /proc/PID/fdinfo/FD says.
+struct OpenFile {
+  std::uint64_t position = 0;
+  int flags = 0;  // O_*
+};
+std::optional<OpenFile> open_file_of(pid_t pid, int fd);
+
 // A line of /proc/PID/maps.
 struct MapsLine {
   RemoteAddr start, end;

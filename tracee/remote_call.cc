@@ -1,37 +1,11 @@
 #include "tracee/remote_call.h"
 
-#include <cerrno>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "tracee/broken.h"
 #include "tracee/proc.h"
 
 namespace tmrec::tracee {
-
-namespace {
-
-Stop wait_for(pid_t tid) {
-  int status = 0;
-  for (;;) {
-    if (waitpid(tid, &status, __WALL) == tid) return decode_wait_status(status);
-    if (errno != EINTR) throw TaskDied{tid};
-  }
-}
-
-bool is_fault(const siginfo_t& info) {
-  if (info.si_code <= 0) return false;  // sent by somebody
-  switch (info.si_signo) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGILL:
-    case SIGFPE:
-    case SIGTRAP: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
 
 std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, std::initializer_list<std::uint64_t> args,
                          std::vector<siginfo_t>* arrived) {
@@ -46,7 +20,7 @@ std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, 
   const std::uint64_t done_at = gadget.value + 3;  // behind the int3
   for (;;) {
     Running running = std::move(task).resume(Resume::Continue);
-    Stop stop = wait_for(running.tid());
+    Stop stop = await_stop(running.tid());
     if (stop.kind == Stop::Kind::Exited) throw TaskDied{running.tid()};
     task = std::move(running).stopped();
     if (stop.kind == Stop::Kind::Exiting) throw TaskDied{task.tid()};
@@ -55,7 +29,7 @@ std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, 
     if (stop.signal == SIGTRAP && regs.rip == done_at) return static_cast<std::int64_t>(regs.rax);
     const siginfo_t info = task.siginfo();
     // It would be raised again for ever.
-    if (is_fault(info)) throw_broken("the code for remote calls is gone");
+    if (raised_by_instruction(info)) throw_broken("the code for remote calls is gone");
     if (arrived != nullptr) arrived->push_back(info);
   }
 }

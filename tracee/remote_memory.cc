@@ -14,24 +14,14 @@ Result<RemoteMemory> RemoteMemory::open(pid_t pid) {
   std::string path = fmt::format("/proc/{}/mem", pid);
   int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return fail_errno("cannot open " + path + " to reach the program's memory");
-  return RemoteMemory(fd);
-}
-
-RemoteMemory::RemoteMemory(RemoteMemory&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-RemoteMemory& RemoteMemory::operator=(RemoteMemory&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-RemoteMemory::~RemoteMemory() {
-  if (fd_ >= 0) close(fd_);
+  return RemoteMemory(Fd(fd));
 }
 
 bool RemoteMemory::read(std::uint64_t addr, void* to, std::size_t size) const {
   auto* out = static_cast<std::uint8_t*>(to);
   while (size > 0) {
-    ssize_t n = pread(fd_, out, size, static_cast<off_t>(addr));
+    ssize_t n = pread(file_.get(), out, size, static_cast<off_t>(addr));
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     out += n;
     addr += static_cast<std::uint64_t>(n);
@@ -43,7 +33,8 @@ bool RemoteMemory::read(std::uint64_t addr, void* to, std::size_t size) const {
 bool RemoteMemory::write(std::uint64_t addr, const void* from, std::size_t size) const {
   const auto* in = static_cast<const std::uint8_t*>(from);
   while (size > 0) {
-    ssize_t n = pwrite(fd_, in, size, static_cast<off_t>(addr));
+    ssize_t n = pwrite(file_.get(), in, size, static_cast<off_t>(addr));
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     in += n;
     addr += static_cast<std::uint64_t>(n);
@@ -56,7 +47,8 @@ Bytes RemoteMemory::read_some(RemoteAddr addr, std::size_t size) const {
   Bytes bytes(size);
   std::size_t have = 0;
   while (have < size) {
-    ssize_t n = pread(fd_, bytes.data() + have, size - have, static_cast<off_t>(addr.value + have));
+    ssize_t n = pread(file_.get(), bytes.data() + have, size - have, static_cast<off_t>(addr.value + have));
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
     have += static_cast<std::size_t>(n);
   }

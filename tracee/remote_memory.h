@@ -9,8 +9,10 @@
 #include <span>
 #include <string>
 #include <sys/types.h>
+#include <utility>
 
 #include "format/event.h"
+#include "format/file_io.h"
 #include "format/result.h"
 
 namespace tmrec::tracee {
@@ -20,10 +22,6 @@ class RemoteMemory {
   // `pid`: any task of the address space, stopped by us. The handle stays valid for the life of the address space,
   // also after that task has gone; not across an exec.
   static Result<RemoteMemory> open(pid_t pid);
-
-  RemoteMemory(RemoteMemory&& other) noexcept;
-  RemoteMemory& operator=(RemoteMemory&& other) noexcept;
-  ~RemoteMemory();
 
   // All of it or false: an address that is not mapped, or an address space that has ended.
   bool read(std::uint64_t addr, void* to, std::size_t size) const;
@@ -41,8 +39,8 @@ class RemoteMemory {
   }
 
  private:
-  explicit RemoteMemory(int fd) : fd_(fd) {}
-  int fd_;
+  explicit RemoteMemory(Fd file) : file_(std::move(file)) {}
+  Fd file_;
 };
 
 }  // namespace tmrec::tracee

@@ -9,13 +9,25 @@
 
 namespace tmrec::tracee {
 
-namespace {
+int exit_status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
 
-bool stops_a_group(int signal) {
+bool stops_by_default(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-}  // namespace
+bool raised_by_instruction(const siginfo_t& info) {
+  if (info.si_code <= 0) return false;  // sent by kill, tgkill, sigqueue
+  switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP: return true;
+    default: return false;
+  }
+}
 
 Stop decode_wait_status(int status) {
   Stop stop{.kind = Stop::Kind::Exited, .signal = 0, .status = status};
@@ -33,7 +45,7 @@ Stop decode_wait_status(int status) {
     case PTRACE_EVENT_EXEC: stop.kind = Stop::Kind::Exec; return stop;
     case PTRACE_EVENT_EXIT: stop.kind = Stop::Kind::Exiting; return stop;
     default:
-      stop.kind = stops_a_group(signal) ? Stop::Kind::GroupStop : Stop::Kind::EventStop;
+      stop.kind = stops_by_default(signal) ? Stop::Kind::GroupStop : Stop::Kind::EventStop;
       stop.signal = signal;
       return stop;
   }

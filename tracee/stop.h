@@ -1,6 +1,7 @@
 // What waitpid(2) says about a traced task, decoded once (ptrace(2), "Stopped states").
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,15 @@ struct Stop {
 
 // `status` as waitpid returned it, with PTRACE_SEIZE and all of tmrec's options in force.
 Stop decode_wait_status(int status);
+
+// The exit status a shell would show for a task that ended with this wait status: its own, or 128+N after signal N.
+int exit_status_of(int wait_status);
+
+// Whether the default action of the signal is a job control stop (signal(7)).
+bool stops_by_default(int signal);
+
+// Whether an instruction of the task itself raised the signal, so that it comes again when the instruction does.
+bool raised_by_instruction(const siginfo_t& info);
 
 // "stopped before SIGTERM", for messages.
 std::string describe(const Stop& stop);

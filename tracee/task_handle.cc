@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "tracee/broken.h"
 
@@ -104,6 +105,14 @@ Running Stopped::resume(Resume how, int signal) && {
 
 void Stopped::detach(int signal) && {
   ptrace_raw(PTRACE_DETACH, std::exchange(tid_, 0), 0, static_cast<std::uintptr_t>(signal));
+}
+
+Stop await_stop(pid_t tid) {
+  int status = 0;
+  while (waitpid(tid, &status, __WALL) < 0) {
+    if (errno != EINTR) throw TaskDied{tid};
+  }
+  return decode_wait_status(status);
 }
 
 void Running::interrupt() const { ptrace_raw(PTRACE_INTERRUPT, tid_, 0, 0); }
