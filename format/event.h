@@ -59,16 +59,17 @@ enum class Stream : std::uint8_t { None = 0, Stdout = 1, Stderr = 2 };
 // kernel; an Exit of the same task follows unless the task dies.
 struct SyscallEvent {
   enum class Phase : std::uint8_t { Complete, Enter, Exit } phase = Phase::Complete;
-  Regs regs;                         // at entry (rax = -ENOSYS as the kernel shows it, orig_rax = number); Exit: the same
-  std::int64_t ret = 0;              // rax at exit, kernel-internal restart codes (-512..-516) included
-  std::vector<Extent> extents;       // inputs (Complete, Enter) and outputs (Complete, Exit; PI futex words at Enter)
-  Stream stream = Stream::None;      // the call wrote to the recording's own standard output or error
-  Bytes stream_bytes;                // what it wrote there, only where the bytes did not come from program memory
+  Regs regs;                     // at entry (rax = -ENOSYS as the kernel shows it, orig_rax = number); Exit: the same
+  std::int64_t ret = 0;          // rax at exit, kernel-internal restart codes (-512..-516) included
+  std::vector<Extent> extents;   // inputs (Complete, Enter) and outputs (Complete, Exit; PI futex words at Enter)
+  Stream stream = Stream::None;  // the call wrote to the recording's own standard output or error
+  Bytes stream_bytes;            // what it wrote there, only where the bytes did not come from program memory
   std::optional<MapSource> mapping;  // for calls that made a mapping
   std::vector<FileChange> changes;
-  std::optional<Regs> after;         // full registers at exit where the call sets more than rax, rcx, r11 (rt_sigreturn, arch_prctl)
-  Bytes xstate;                      // extended state at exit, where the call sets it (rt_sigreturn); XSAVE standard format
-  bool noted = false;                // recorded by a general rule, not by a row of its own (unknown ioctl)
+  std::optional<Regs>
+      after;           // full registers at exit where the call sets more than rax, rcx, r11 (rt_sigreturn, arch_prctl)
+  Bytes xstate;        // extended state at exit, where the call sets it (rt_sigreturn); XSAVE standard format
+  bool noted = false;  // recorded by a general rule, not by a row of its own (unknown ioctl)
 };
 
 // The policy gave the baton to another task.
@@ -81,21 +82,21 @@ struct SwitchEvent {
 struct SignalEvent {
   enum class Action : std::uint8_t { Handler, Ignored, Fatal, Stop } action = Action::Handler;
   std::int32_t signo = 0;
-  Bytes siginfo;   // struct siginfo_t, 128 bytes
+  Bytes siginfo;             // struct siginfo_t, 128 bytes
   bool synchronous = false;  // raised by the instruction at before.rip: replay raises it by itself and is compared
   bool at_syscall = false;   // the task stands in front of a syscall instruction that has not been performed
   Regs before;
-  Regs after;      // Handler: at the handler's first instruction
-  Extent frame;    // Handler: the signal frame the kernel wrote
-  Bytes xstate;    // Handler: extended state at the handler's first instruction
+  Regs after;    // Handler: at the handler's first instruction
+  Extent frame;  // Handler: the signal frame the kernel wrote
+  Bytes xstate;  // Handler: extended state at the handler's first instruction
 };
 
 // A new task. The parent's syscall event precedes it.
 struct CloneEvent {
   Tid child;
-  Tid child_process;         // leader of its thread group
-  std::uint64_t flags = 0;   // CLONE_*, without the exit signal
-  Regs child_regs;           // at its first stop in user mode
+  Tid child_process;                 // leader of its thread group
+  std::uint64_t flags = 0;           // CLONE_*, without the exit signal
+  Regs child_regs;                   // at its first stop in user mode
   std::vector<Extent> child_memory;  // CLONE_CHILD_SETTID
 };
 
@@ -104,12 +105,12 @@ struct ExecEvent {
   std::string snapshot;  // file name in the trace
   std::string program;
   std::vector<std::string> arguments;  // for people: dump, info
-  Tid former;            // the thread that called execve, when it was not the leader and took over the leader's id
+  Tid former;  // the thread that called execve, when it was not the leader and took over the leader's id
 };
 
 // A task ended. The kernel's own writes at exit (clear_child_tid, robust futexes) are `memory`.
 struct ExitEvent {
-  std::int32_t status = 0;  // wait(2) status
+  std::int32_t status = 0;     // wait(2) status
   bool process_ended = false;  // the last task of its process
   std::vector<Extent> memory;
 };
@@ -136,8 +137,8 @@ struct EndEvent {
   std::string reason;  // empty: the program ended
 };
 
-using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent, InstructionEvent,
-                               CheckEvent, EndEvent>;
+using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent,
+                               InstructionEvent, CheckEvent, EndEvent>;
 
 struct Event {
   EventNo no;

@@ -7,9 +7,10 @@
 #include <cstdint>
 
 // One list serves printing, comparing and the gdb stub.
-#define TMREC_REGISTERS(X) \
-  X(r15) X(r14) X(r13) X(r12) X(rbp) X(rbx) X(r11) X(r10) X(r9) X(r8) X(rax) X(rcx) X(rdx) X(rsi) X(rdi) \
-  X(orig_rax) X(rip) X(cs) X(eflags) X(rsp) X(ss) X(fs_base) X(gs_base) X(ds) X(es) X(fs) X(gs)
+#define TMREC_REGISTERS(X)                                                                                           \
+  X(r15)                                                                                                             \
+  X(r14) X(r13) X(r12) X(rbp) X(rbx) X(r11) X(r10) X(r9) X(r8) X(rax) X(rcx) X(rdx) X(rsi) X(rdi) X(orig_rax) X(rip) \
+      X(cs) X(eflags) X(rsp) X(ss) X(fs_base) X(gs_base) X(ds) X(es) X(fs) X(gs)
 
 namespace tmrec {
 
@@ -23,12 +24,18 @@ struct Regs {
   // Argument i (0..5) of the system call convention (System V ABI, A.2.1).
   std::uint64_t arg(int i) const {
     switch (i) {
-      case 0: return rdi;
-      case 1: return rsi;
-      case 2: return rdx;
-      case 3: return r10;
-      case 4: return r8;
-      default: return r9;
+      case 0:
+        return rdi;
+      case 1:
+        return rsi;
+      case 2:
+        return rdx;
+      case 3:
+        return r10;
+      case 4:
+        return r8;
+      default:
+        return r9;
     }
   }
 };

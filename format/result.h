@@ -45,13 +45,13 @@ inline std::unexpected<Error> fail_errno(std::string what, int err = errno, Erro
 
 // TMREC_TRY(auto x, expr): x is the value, or the enclosing function returns the error.
 #define TMREC_TRY(decl, expr) TMREC_TRY_(TMREC_CONCAT(tmrec_try_, __LINE__), decl, expr)
-#define TMREC_TRY_(tmp, decl, expr)                        \
-  auto tmp = (expr);                                       \
+#define TMREC_TRY_(tmp, decl, expr)                         \
+  auto tmp = (expr);                                        \
   if (!tmp) return std::unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)
 
 // TMREC_CHECKED(expr): for Result<void>.
-#define TMREC_CHECKED(expr)                                                                          \
-  do {                                                                                               \
+#define TMREC_CHECKED(expr)                                                                                       \
+  do {                                                                                                            \
     if (auto tmrec_checked_ = (expr); !tmrec_checked_) return std::unexpected(std::move(tmrec_checked_).error()); \
   } while (0)

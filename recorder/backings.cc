@@ -1,8 +1,8 @@
 #include "recorder/backings.h"
 
-#include <algorithm>
 #include <fcntl.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ bool same_content(const struct stat& a, const struct stat& b) {
 Result<MapSource> Backings::map_file(const std::string& path, std::uint64_t offset, const std::string& shown_path) {
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return fail_errno(fmt::format("cannot read {}, which the program maps", shown_path));
-  struct stat now {};
+  struct stat now{};
   if (fstat(file.get(), &now) < 0 || !S_ISREG(now.st_mode)) {
     return fail(ErrorKind::System, fmt::format("{} is mapped but is not a regular file", shown_path));
   }
@@ -34,8 +34,8 @@ Result<MapSource> Backings::map_file(const std::string& path, std::uint64_t offs
     known.seen = now;
   }
   if (!known.file) known.file = std::move(file);
-  return MapSource{MapSource::Kind::File, known.id,   known.blob, offset, static_cast<std::uint64_t>(now.st_size),
-                   shown_path};
+  return MapSource{
+      MapSource::Kind::File, known.id, known.blob, offset, static_cast<std::uint64_t>(now.st_size), shown_path};
 }
 
 Result<MapSource> Backings::map_segment(int id, const Bytes& content) {
@@ -49,7 +49,7 @@ std::optional<FileChange> Backings::changed(const struct stat& file, std::uint64
   auto it = known_.find({file.st_dev, file.st_ino});
   if (it == known_.end()) return std::nullopt;
   Known& known = it->second;
-  struct stat now {};
+  struct stat now{};
   if (fstat(known.file.get(), &now) < 0) return std::nullopt;
   FileChange change;
   change.backing = known.id;

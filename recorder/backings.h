@@ -7,11 +7,11 @@
 // made through shared mappings or by strangers meanwhile are seen at that moment.
 #pragma once
 
+#include <sys/stat.h>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <sys/stat.h>
 
 #include "format/blob_store.h"
 #include "format/event.h"
@@ -41,7 +41,7 @@ class Backings {
     BackingId id;
     Fd file;  // ours, for reading
     struct stat seen{};
-    BlobId blob;         // empty: replay has the content from changes
+    BlobId blob;          // empty: replay has the content from changes
     bool stored = false;  // `seen` is the state that replay knows
   };
   BlobStore& blobs_;

@@ -38,10 +38,10 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   event.flags = birth.flags;
   try {
     try {
-    event.child_regs = child->regs();
-  } catch (const tracee::TaskDied&) {
-    event.child_regs = open.event.regs;  // killed already: its life is an end and nothing else
-  }
+      event.child_regs = child->regs();
+    } catch (const tracee::TaskDied&) {
+      event.child_regs = open.event.regs;  // killed already: its life is an end and nothing else
+    }
   } catch (const tracee::TaskDied&) {
     return birth.flags;  // likewise; its end must not be taken for the parent's
   }
@@ -52,8 +52,12 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   if ((birth.flags & CLONE_VM) == 0) {
     auto memory = tracee::RemoteMemory::open(child_tid);
     if (!memory) throw sched::EndRecording{memory.error().text};
-    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), space_->call_gadget, {},
-                                                        space_->syscall_sites, session_.in_flux(*space_), 0,
+    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory),
+                                                        space_->call_gadget,
+                                                        {},
+                                                        space_->syscall_sites,
+                                                        session_.in_flux(*space_),
+                                                        0,
                                                         space_->dumpable});
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
@@ -91,8 +95,8 @@ void TaskLife::trap_cpuid() {
 void TaskLife::enter_program(pid_t former) {
   auto memory = tracee::RemoteMemory::open(tid());
   if (!memory) {
-    throw sched::EndRecording{fmt::format("task {} executes a program that may not be traced ({})", tid(),
-                                          memory.error().text)};
+    throw sched::EndRecording{
+        fmt::format("task {} executes a program that may not be traced ({})", tid(), memory.error().text)};
   }
   space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, {}, 1});
   session_.entered_space(former, tid(), space_);
@@ -107,7 +111,7 @@ void TaskLife::enter_program(pid_t former) {
   event.former = Tid(former);
   event.program = snapshot->executable;
   if (former == 0) session_.manifest().program = snapshot->executable;
-  struct stat file {};
+  struct stat file{};
   if (geteuid() != 0 && stat(event.program.c_str(), &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0) {
     session_.note("setuid or setgid program run without its privilege: " + event.program);
   }

@@ -28,9 +28,7 @@ using tracee::Stop;
 
 namespace {
 
-bool is_restart(std::int64_t ret) {
-  return syscalls::was_interrupted(ret) && ret != -EINTR;
-}
+bool is_restart(std::int64_t ret) { return syscalls::was_interrupted(ret) && ret != -EINTR; }
 
 // What ld.so does first after it has read its environment.
 bool looks_at_files(std::uint32_t number) {
@@ -99,7 +97,7 @@ int TaskLife::on_syscall() {
   }
 
   Stop stop = task_.run_call([&] {
-      ExtentList waiting;
+    ExtentList waiting;
     syscalls::capture_while_blocked(open.call, memory(), waiting);
     waiting.read_into(open.event.extents, memory());
     log_enter(open);
@@ -238,7 +236,7 @@ void TaskLife::note_file_effects(OpenCall& open) {
   using Kind = syscalls::FileEffect::Kind;
   using Where = syscalls::FileEffect::Where;
   if (effect.kind == Kind::None) return;
-  struct stat file {};
+  struct stat file{};
   std::string path = fmt::format("/proc/{}/fd/{}", tid(), effect.fd);
   if (effect.where == Where::Path) {
     auto name = memory().read_string(RemoteAddr(effect.path), 4096);

@@ -23,7 +23,8 @@ struct HiddenVariable {
   std::uint64_t original = 0;
 };
 
-// What the kernel put on the stack of a new program (System V ABI, 3.4.1), at the stack pointer of the first instruction.
+// What the kernel put on the stack of a new program (System V ABI, 3.4.1), at the stack pointer of the first
+// instruction.
 struct InitialStack {
   std::vector<RemoteAddr> environment;  // addresses of the slots, without the null at the end
   struct Auxiliary {

@@ -46,7 +46,7 @@ std::vector<std::string> split_at_nuls(const std::string& text) {
 // A path under which the supervisor can open the file that `map` shows, or an empty string.
 std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
   for (const std::string& path : {fmt::format("/proc/{}/exe", pid), fmt::format("/proc/{}/root{}", pid, map.name)}) {
-    struct stat file {};
+    struct stat file{};
     if (stat(path.c_str(), &file) == 0 && file.st_ino == map.inode && S_ISREG(file.st_mode) &&
         access(path.c_str(), R_OK) == 0) {
       return path;
@@ -84,8 +84,8 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
   bool own_pages_only = map.inode != 0;
   if (map.inode != 0) {
     std::string path = reachable_path(pid, map);
-    auto source = path.empty() ? fail(ErrorKind::System, "unreachable")
-                               : session.backings().map_file(path, map.offset, map.name);
+    auto source =
+        path.empty() ? fail(ErrorKind::System, "unreachable") : session.backings().map_file(path, map.offset, map.name);
     if (source) {
       mapping.source = std::move(*source);
     } else {
@@ -149,7 +149,7 @@ Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, Addr
     snapshot.brk_start = stat_field(*stat, 47);
     snapshot.brk = snapshot.brk_start;
   }
-  struct rlimit stack {};
+  struct rlimit stack{};
   prlimit(pid, RLIMIT_STACK, nullptr, &stack);
   snapshot.stack_limit = stack.rlim_cur;
   if (auto text = tracee::read_file(fmt::format("/proc/{}/personality", pid))) {

@@ -6,7 +6,8 @@
 
 namespace tmrec::recorder {
 
-// The task stands at the exit stop of a successful execve. Patches the vdso on the way, and fills in the space's gadget.
+// The task stands at the exit stop of a successful execve. Patches the vdso on the way, and fills in the space's
+// gadget.
 Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session);
 
 }  // namespace tmrec::recorder

@@ -140,8 +140,9 @@ Error seize_error(int err) {
     } else if (scope && scope->starts_with("2")) {
       text += "; kernel.yama.ptrace_scope is 2: run as root or set it to 1 (sysctl kernel.yama.ptrace_scope=1)";
     } else {
-      text += "; a seccomp profile or a security module forbids ptrace: in a container, allow the ptrace system call "
-              "(docker run --cap-add=SYS_PTRACE)";
+      text +=
+          "; a seccomp profile or a security module forbids ptrace: in a container, allow the ptrace system call "
+          "(docker run --cap-add=SYS_PTRACE)";
     }
   }
   return {ErrorKind::Machine, text};
@@ -183,8 +184,8 @@ Report supervise_from_exec(pid_t program, const std::vector<std::string>& argv, 
   }
 }
 
-// The limits of tmrec's caller are meant for the program. The supervisor holds a descriptor for each mapped file and each
-// address space, and computes and writes for all of them.
+// The limits of tmrec's caller are meant for the program. The supervisor holds a descriptor for each mapped file and
+// each address space, and computes and writes for all of them.
 void lift_own_limits() {
   for (auto resource : {RLIMIT_NOFILE, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA}) {
     rlimit limit{};
@@ -263,7 +264,7 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   Inheritance inherited;
   sigprocmask(SIG_BLOCK, &set, &inherited.mask);
   // Where it is ignored, the kernel discards what waitpid should report (wait(2), NOTES), also to a tracer.
-  struct sigaction by_default {};
+  struct sigaction by_default{};
   by_default.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &by_default, &inherited.on_child);
 

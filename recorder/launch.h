@@ -10,9 +10,9 @@
 // what is sent to it, and with it gone nobody could collect the program's exit status.
 #pragma once
 
+#include <sys/types.h>
 #include <functional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "format/result.h"
@@ -22,15 +22,15 @@ namespace tmrec::recorder {
 
 // What the supervisor tells the front when it is done.
 struct Report {
-  bool started = false;        // the program reached its first instruction
-  Error error;                 // when not started
+  bool started = false;  // the program reached its first instruction
+  Error error;           // when not started
   std::uint64_t events = 0;
   std::string ended_early;
 };
 
 struct Launched {
   Report report;
-  int status = 0;              // of the program, as wait(2) gives it; meaningful when report.started
+  int status = 0;  // of the program, as wait(2) gives it; meaningful when report.started
   bool supervisor_died = false;
 };
 

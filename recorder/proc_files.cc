@@ -1,5 +1,5 @@
-// Files of /proc that are about the recorded program itself: what it reads there must not show tmrec, and what it writes
-// to its own memory through one is a change of memory like any other.
+// Files of /proc that are about the recorded program itself: what it reads there must not show tmrec, and what it
+// writes to its own memory through one is a change of memory like any other.
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,11 +20,11 @@ namespace {
 // The path behind a descriptor of the task, if it lies in /proc; else empty.
 std::string proc_path(pid_t tid, std::uint64_t fd) {
   static const dev_t kProc = [] {
-    struct stat root {};
+    struct stat root{};
     return stat("/proc", &root) == 0 ? root.st_dev : dev_t{};
   }();
   std::string link = fmt::format("/proc/{}/fd/{}", tid, static_cast<int>(fd));
-  struct stat file {};
+  struct stat file{};
   if (stat(link.c_str(), &file) < 0 || file.st_dev != kProc || !S_ISREG(file.st_mode)) return {};
   char path[256];
   ssize_t n = readlink(link.c_str(), path, sizeof path);
@@ -92,7 +92,8 @@ void TaskLife::show_untraced_status(const syscalls::Call& call, Regs& after) {
   replace_value(*text, "Cpus_allowed_list:", [&](std::string) { return mask_list(set); });
   if (offset >= text->size()) return;
   std::string piece = text->substr(offset, to_the_end ? call.args[2] : static_cast<std::uint64_t>(size));
-  if (!memory().write(call.args[1], piece.data(), piece.size()) || piece.size() == static_cast<std::size_t>(size)) return;
+  if (!memory().write(call.args[1], piece.data(), piece.size()) || piece.size() == static_cast<std::size_t>(size))
+    return;
   after.rax = piece.size();
   stopped().set_regs(after);
 }
@@ -104,9 +105,10 @@ void TaskLife::note_written_memory(OpenCall& open) {
   std::string path = proc_path(tid(), call.args[0]);
   if (!path.ends_with("/mem")) return;
   auto written = static_cast<std::uint64_t>(open.event.ret);
-  if (path != fmt::format("/proc/{}/mem", process_->leader) && path != fmt::format("/proc/{}/task/{}/mem", process_->leader, tid())) {
-    throw sched::EndRecording{fmt::format("task {} writes to the memory of another process ({}), which can't be recorded",
-                                          tid(), path)};
+  if (path != fmt::format("/proc/{}/mem", process_->leader) &&
+      path != fmt::format("/proc/{}/task/{}/mem", process_->leader, tid())) {
+    throw sched::EndRecording{
+        fmt::format("task {} writes to the memory of another process ({}), which can't be recorded", tid(), path)};
   }
   std::uint64_t start = call.args[3];
   if (!at_offset) {

@@ -57,7 +57,8 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
     std::move(first).detach();
     return report;
   };
-  if (auto memory = tracee::RemoteMemory::open(program); !memory) return give_up({ErrorKind::Machine, memory.error().text});
+  if (auto memory = tracee::RemoteMemory::open(program); !memory)
+    return give_up({ErrorKind::Machine, memory.error().text});
   auto blobs = BlobStore::create(options.blobs);
   if (!blobs) return give_up(blobs.error());
   auto log = LogWriter::create(options.trace);
@@ -113,7 +114,8 @@ Result<Outcome> record(const Options& options) {
   outcome.events = launched->report.events;
   outcome.ended_early = launched->report.ended_early;
   if (launched->supervisor_died) {
-    outcome.ended_early = "the supervisor was killed; the program went on unrecorded, the trace replays up to its last chunk";
+    outcome.ended_early =
+        "the supervisor was killed; the program went on unrecorded, the trace replays up to its last chunk";
   }
   return outcome;
 }

@@ -12,18 +12,18 @@
 namespace tmrec::recorder {
 
 struct Options {
-  std::vector<std::string> argv;        // program and arguments; the program is looked up in PATH as a shell would
-  std::filesystem::path trace;          // directory to create; must not exist
-  std::filesystem::path blobs;          // blob store; created when missing
-  std::uint64_t check_every = 10'000;   // hash memory every so many events; 0: never
-  std::uint64_t seed = 0;               // of the scheduling policy
+  std::vector<std::string> argv;       // program and arguments; the program is looked up in PATH as a shell would
+  std::filesystem::path trace;         // directory to create; must not exist
+  std::filesystem::path blobs;         // blob store; created when missing
+  std::uint64_t check_every = 10'000;  // hash memory every so many events; 0: never
+  std::uint64_t seed = 0;              // of the scheduling policy
   bool quiet = false;
 };
 
 struct Outcome {
-  int exit_status = 0;       // what record itself must exit with: the program's, or 128+N after signal N
+  int exit_status = 0;  // what record itself must exit with: the program's, or 128+N after signal N
   std::uint64_t events = 0;
-  std::string ended_early;   // not empty: why the recording stopped before the program did
+  std::string ended_early;  // not empty: why the recording stopped before the program did
 };
 
 // Runs the program to its end (or to the end of the recording, and then on, unrecorded). Errors are failures before the

@@ -3,9 +3,9 @@
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/time.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -30,7 +30,7 @@ std::pair<std::uint64_t, std::uint64_t> identity(const struct stat& file) { retu
 }  // namespace
 
 void start_heartbeat() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { heartbeat = true; };
   sigaction(SIGALRM, &action, nullptr);
   itimerval every{{0, 100'000}, {0, 100'000}};
@@ -45,18 +45,17 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
       blobs_(std::move(blobs)),
       manifest_(std::move(manifest)),
       backings_(blobs_),
-      loop_(sched::Policy::seeded(options.seed),
-            {.on_switch =
-                 [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
-                   if (from != 0) append(from, SwitchEvent{reason, Tid(to)});
-                 },
-             .on_exited =
-                 [this](pid_t pid, int status) {
-                   if (pid == first_pid_ && !exit_status_) exit_status_ = status;
-                 },
-             .on_tick = [this] { tick(); }}) {
+      loop_(sched::Policy::seeded(options.seed), {.on_switch =
+                                                      [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
+                                                        if (from != 0) append(from, SwitchEvent{reason, Tid(to)});
+                                                      },
+                                                  .on_exited =
+                                                      [this](pid_t pid, int status) {
+                                                        if (pid == first_pid_ && !exit_status_) exit_status_ = status;
+                                                      },
+                                                  .on_tick = [this] { tick(); }}) {
   auto identify = [](int fd) -> OwnStream {
-    struct stat file {};
+    struct stat file{};
     bool inherited = (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;  // not inherited: stands for one that was closed
     if (!inherited || fstat(fd, &file) < 0) return {};
     return {true, file.st_dev, file.st_ino};
@@ -82,7 +81,7 @@ Stream Session::stream_of(pid_t tid, int fd) const {
   if (!own_stdout_.known && !own_stderr_.known) return Stream::None;
   char path[48];
   std::snprintf(path, sizeof path, "/proc/%d/fd/%d", tid, fd);
-  struct stat file {};
+  struct stat file{};
   if (stat(path, &file) < 0) return Stream::None;
   auto [device, inode] = identity(file);
   bool is_stdout = own_stdout_.known && own_stdout_.device == device && own_stdout_.inode == inode;
@@ -98,9 +97,9 @@ void Session::tick() {
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
     if (!life->is_overdue(now)) continue;
-    throw sched::EndRecording{fmt::format(
-        "task {} computes without a system call while signal {} waits for it, and can't be interrupted", tid,
-        life->deferred().front().si_signo)};
+    throw sched::EndRecording{
+        fmt::format("task {} computes without a system call while signal {} waits for it, and can't be interrupted",
+                    tid, life->deferred().front().si_signo)};
   }
 }
 
@@ -149,8 +148,8 @@ std::optional<RemoteAddr> Session::call_gadget_in(const tracee::RemoteMemory& me
   return std::nullopt;
 }
 
-// Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only the
-// task itself can take off.
+// Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only
+// the task itself can take off.
 void Session::release(tracee::Stopped& task) {
   sched_setaffinity(task.tid(), sizeof affinity, &affinity);
   auto memory = tracee::RemoteMemory::open(task.tid());

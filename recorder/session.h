@@ -1,10 +1,10 @@
 // What one recording consists of: its log, blobs and manifest, the loop, and the processes followed so far.
 #pragma once
 
+#include <sched.h>
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <sched.h>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -25,13 +25,13 @@ namespace tmrec::recorder {
 // One address space, shared by threads and by what vfork makes.
 struct AddressSpace {
   tracee::RemoteMemory memory;
-  std::optional<RemoteAddr> call_gadget;                 // in the patched vdso
-  std::optional<HiddenVariable> hidden_variable;         // to be taken back
-  std::unordered_set<std::uint64_t> syscall_sites;       // rip behind `syscall` instructions seen to be that
+  std::optional<RemoteAddr> call_gadget;            // in the patched vdso
+  std::optional<HiddenVariable> hidden_variable;    // to be taken back
+  std::unordered_set<std::uint64_t> syscall_sites;  // rip behind `syscall` instructions seen to be that
   // Copied by fork while calls of the parent's other threads were writing there: the copy may be of either state.
   std::vector<AddressRange> copied_in_flux;
-  int tasks = 0;                                         // alive in it
-  int dumpable = 1;                                      // PR_SET_DUMPABLE, as the program sees it
+  int tasks = 0;     // alive in it
+  int dumpable = 1;  // PR_SET_DUMPABLE, as the program sees it
 };
 
 struct Process {
@@ -44,18 +44,17 @@ void start_heartbeat();
 
 // What a task has from its birth.
 struct Birthright {
-  std::uint64_t clear_child_tid = 0;   // CLONE_CHILD_CLEARTID
-  std::optional<cpu_set_t> affinity;   // what the program set, virtually
-  int tsc_mode = 1;                    // PR_TSC_ENABLE, as the program sees it
-  bool at_exec = false;                // the recording's first task
+  std::uint64_t clear_child_tid = 0;  // CLONE_CHILD_CLEARTID
+  std::optional<cpu_set_t> affinity;  // what the program set, virtually
+  int tsc_mode = 1;                   // PR_TSC_ENABLE, as the program sees it
+  bool at_exec = false;               // the recording's first task
 };
 
 class TaskLife;
 
 class Session {
  public:
-  Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs,
-          Manifest manifest);
+  Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs, Manifest manifest);
 
   // Records the program whose first process `pid` stands at the exit stop of its execve, until the last task of the
   // recording has ended. Returns why it ended before that, or an empty string.

@@ -43,7 +43,7 @@ Bytes bytes_of(const siginfo_t& info) {
 // What the kernel put on the stack: struct rt_sigframe and, above it, the extended state that it points to
 // (arch/x86/kernel/signal_64.c, arch/x86/kernel/fpu/signal.c).
 Extent read_frame(const tracee::RemoteMemory& memory, std::uint64_t rsp) {
-  constexpr std::uint64_t kContext = 8;  // behind the return address
+  constexpr std::uint64_t kContext = 8;          // behind the return address
   constexpr std::uint32_t kMagic1 = 0x46505853;  // FP_XSTATE_MAGIC1, asm/sigcontext.h
   constexpr std::uint64_t kSoftwareBytes = 464;  // struct _fpx_sw_bytes in the legacy area
   constexpr std::uint64_t kLegacySize = 512;

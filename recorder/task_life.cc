@@ -46,20 +46,24 @@ void TaskLife::live(bool at_exec) {
 
 int TaskLife::handle(const Stop& stop) {
   switch (stop.kind) {
-    case Stop::Kind::Syscall: return on_syscall();
-    case Stop::Kind::Signal: return on_signal(stop);
+    case Stop::Kind::Syscall:
+      return on_syscall();
+    case Stop::Kind::Signal:
+      return on_signal(stop);
     case Stop::Kind::GroupStop: {
       Stop next = task_.park();
       while (next.kind == Stop::Kind::GroupStop) next = task_.park();
       return next.kind == Stop::Kind::EventStop ? 0 : handle(next);
     }
-    default: return 0;  // PTRACE_INTERRUPT and the end of a group stop change nothing
+    default:
+      return 0;  // PTRACE_INTERRUPT and the end of a group stop change nothing
   }
 }
 
 void TaskLife::check_memory() {
   session_.checked();
-  session_.append(tid(), CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory(), session_.in_flux(*space_))});
+  session_.append(tid(),
+                  CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory(), session_.in_flux(*space_))});
 }
 
 // The kernel walks the robust list and clears the child tid word after the last ptrace stop (kernel/futex/core.c,

@@ -43,10 +43,10 @@ class TaskLife {
 
   // calls.cc: one system call from its entry stop to its exit stop.
   struct OpenCall {
-    syscalls::Call call;           // as the program made it; for restart_syscall, the call that goes on
+    syscalls::Call call;  // as the program made it; for restart_syscall, the call that goes on
     syscalls::EntryNotes notes;
     syscalls::Decision decision;
-    SyscallEvent event;            // phase, regs and input extents
+    SyscallEvent event;  // phase, regs and input extents
     bool enter_logged = false;
   };
   int on_syscall();  // returns the signal to resume with
@@ -90,14 +90,14 @@ class TaskLife {
   std::uint64_t clear_child_tid_;
   // Registers at the last position at which a signal can be placed: unchanged since, the task has executed nothing.
   Regs boundary_;
-  bool at_syscall_ = false;            // boundary_ stands in front of a call that was put off for a signal
-  std::deque<siginfo_t> deferred_;     // signals that came in the middle of a computation
+  bool at_syscall_ = false;         // boundary_ stands in front of a call that was put off for a signal
+  std::deque<siginfo_t> deferred_;  // signals that came in the middle of a computation
   std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
   std::vector<AddressRange> in_flux_;
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
-  std::optional<siginfo_t> injected_;  // deferred signal resumed with, not seen at its delivery yet
-  std::optional<cpu_set_t> affinity_;  // what the program set, virtually
-  int tsc_mode_;                       // PR_SET_TSC, as the program sees it
+  std::optional<siginfo_t> injected_;    // deferred signal resumed with, not seen at its delivery yet
+  std::optional<cpu_set_t> affinity_;    // what the program set, virtually
+  int tsc_mode_;                         // PR_SET_TSC, as the program sees it
 };
 
 }  // namespace tmrec::recorder

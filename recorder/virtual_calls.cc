@@ -18,7 +18,8 @@ bool TaskLife::answer_virtually(OpenCall& open) {
   };
   switch (open.call.nr) {
     case SYS_sched_getaffinity: {
-      // The kernel returns the size of its mask, a multiple of 8 that holds all possible CPUs (kernel/sched/syscalls.c).
+      // The kernel returns the size of its mask, a multiple of 8 that holds all possible CPUs
+      // (kernel/sched/syscalls.c).
       std::size_t size = session_.affinity_bytes;
       if (args[1] < size || args[1] % 8 != 0) return skip_call(open, -EINVAL), true;
       if (args[0] != 0 && kill(static_cast<pid_t>(args[0]), 0) < 0 && errno == ESRCH) {
@@ -45,7 +46,8 @@ bool TaskLife::answer_virtually(OpenCall& open) {
         tsc_mode_ = static_cast<int>(args[1]);
         return skip_call(open, 0), true;
       }
-      if (args[0] == PR_GET_TSC) return skip_call(open, store(args[1], &tsc_mode_, sizeof tsc_mode_) ? 0 : -EFAULT), true;
+      if (args[0] == PR_GET_TSC)
+        return skip_call(open, store(args[1], &tsc_mode_, sizeof tsc_mode_) ? 0 : -EFAULT), true;
       // Without it the program's memory would be closed to a supervisor without privilege.
       if (args[0] == PR_SET_DUMPABLE) {
         if (args[1] > 1) return skip_call(open, -EINVAL), true;
@@ -58,7 +60,8 @@ bool TaskLife::answer_virtually(OpenCall& open) {
       if (args[0] == ARCH_GET_CPUID) return skip_call(open, 1), true;
       if (args[0] == ARCH_SET_CPUID) return skip_call(open, -ENODEV), true;
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 

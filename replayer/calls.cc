@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "replayer/session.h"
-#include "syscalls/effects.h"
 #include "syscalls/decide.h"
+#include "syscalls/effects.h"
 
 namespace tmrec::replayer {
 
@@ -135,7 +135,7 @@ void Session::follow_stack_limit(Task& task, const syscalls::Call& call, std::in
                            (call.nr == SYS_prlimit64 && call.args[1] == RLIMIT_STACK && call.args[2] != 0));
   if (!sets) return;
   auto wanted = task.space->memory().get<rlimit>(RemoteAddr(call.nr == SYS_setrlimit ? call.args[1] : call.args[2]));
-  struct rlimit now {};
+  struct rlimit now{};
   if (!wanted || prlimit(task.stub->tid(), RLIMIT_STACK, nullptr, &now) < 0) return;
   now.rlim_cur = std::min(wanted->rlim_cur, now.rlim_max);
   prlimit(task.stub->tid(), RLIMIT_STACK, &now, nullptr);

@@ -149,8 +149,9 @@ Result<void> Session::apply_to(Task& task, const CheckEvent& event) {
     }
     std::uint64_t hash = tracee::hash_range(task.space->memory(), present, range.start, range.end, shared);
     if (hash != range.hash) {
-      return fail(ErrorKind::Desync, fmt::format("memory {:#x}-{:#x} differs from the recording (hash {:#x}, recorded {:#x})",
-                                                 range.start.value, range.end.value, hash, range.hash));
+      return fail(ErrorKind::Desync,
+                  fmt::format("memory {:#x}-{:#x} differs from the recording (hash {:#x}, recorded {:#x})",
+                              range.start.value, range.end.value, hash, range.hash));
     }
   }
   return {};

@@ -11,14 +11,15 @@ namespace tmrec::replayer {
 namespace {
 
 Result<void> copy_content(int from, int to) {
-  struct stat file {};
+  struct stat file{};
   if (fstat(from, &file) < 0) return fail_errno("cannot read a blob");
   if (ftruncate(to, file.st_size) < 0) return fail_errno("cannot size a mapped object");
   std::vector<std::uint8_t> buffer(1 << 20);
   for (off_t at = 0; at < file.st_size;) {
     ssize_t n = pread(from, buffer.data(), buffer.size(), at);
     if (n <= 0) return fail_errno("cannot read a blob");
-    if (pwrite(to, buffer.data(), static_cast<std::size_t>(n), at) != n) return fail_errno("cannot fill a mapped object");
+    if (pwrite(to, buffer.data(), static_cast<std::size_t>(n), at) != n)
+      return fail_errno("cannot fill a mapped object");
     at += n;
   }
   return {};
@@ -77,7 +78,8 @@ Result<int> Objects::show(const MapSource& source, bool shared) {
 Result<void> Objects::change(const FileChange& change) {
   auto it = objects_.find(change.backing.value);
   if (it == objects_.end()) {
-    return fail(ErrorKind::BadTrace, fmt::format("a change to object {}, which was never mapped", change.backing.value));
+    return fail(ErrorKind::BadTrace,
+                fmt::format("a change to object {}, which was never mapped", change.backing.value));
   }
   Object& object = it->second;
   if (object.memfd < 0) TMREC_CHECKED(to_memfd(change.backing, object));

@@ -1,6 +1,7 @@
-// Mapped objects at replay. A private mapping shows the recorded content straight from its blob. As soon as an object is
-// mapped shared, or the recording changes it, it becomes a memfd of the replayer's, which all mappings of it then show:
-// pages a program has written to privately keep its content, all others see every change, as with the original file.
+// Mapped objects at replay. A private mapping shows the recorded content straight from its blob. As soon as an object
+// is mapped shared, or the recording changes it, it becomes a memfd of the replayer's, which all mappings of it then
+// show: pages a program has written to privately keep its content, all others see every change, as with the original
+// file.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ class Objects {
 
  private:
   struct Object {
-    BlobId loaded;          // content, unless changed since
+    BlobId loaded;  // content, unless changed since
     int blob_fd = -1;
     int memfd = -1;
   };

@@ -21,7 +21,7 @@ Nanoseconds patience_for(Nanoseconds recorded) {
 }
 
 Heartbeat::Heartbeat() {
-  struct sigaction interrupt {};  // without SA_RESTART
+  struct sigaction interrupt{};  // without SA_RESTART
   interrupt.sa_handler = [](int) {};
   sigaction(SIGALRM, &interrupt, &action_before_);
   sigset_t alarm;

@@ -16,7 +16,7 @@ namespace tmrec::replayer {
 struct Options {
   std::filesystem::path trace;
   std::filesystem::path blobs;
-  bool echo = false;  // repeat the program's standard output and error on ours
+  bool echo = false;                                        // repeat the program's standard output and error on ours
   std::function<void(EventNo now, EventNo last)> progress;  // called now and then; last is 0 when unknown
 };
 
@@ -24,15 +24,15 @@ struct Options {
 struct Desync {
   EventNo event;
   Tid task;
-  std::string what;      // one line: expected and actual
-  std::string context;   // several lines: registers that differ, the events around
+  std::string what;     // one line: expected and actual
+  std::string context;  // several lines: registers that differ, the events around
 };
 
 struct Outcome {
-  int exit_status = 0;             // of the recorded program, as record returned it
-  std::uint64_t events = 0;        // replayed
-  bool complete = false;           // the trace holds the run to the program's end
-  std::string ended_early;         // why the recording stopped early, if it did
+  int exit_status = 0;       // of the recorded program, as record returned it
+  std::uint64_t events = 0;  // replayed
+  bool complete = false;     // the trace holds the run to the program's end
+  std::string ended_early;   // why the recording stopped early, if it did
   std::optional<Desync> desync;
 };
 

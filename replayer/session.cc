@@ -61,7 +61,8 @@ Result<bool> Session::step() {
 
 Result<Session::Task*> Session::task(Tid tid) {
   auto it = tasks_.find(tid);
-  if (it == tasks_.end()) return fail(ErrorKind::BadTrace, fmt::format("an event of task {}, which does not exist", tid.value));
+  if (it == tasks_.end())
+    return fail(ErrorKind::BadTrace, fmt::format("an event of task {}, which does not exist", tid.value));
   return it->second.get();
 }
 
@@ -96,9 +97,10 @@ Result<Stop> Session::run(Task& task) {
   std::optional<Stop> stop = run_stub(*task.stub, Resume::EmulateCalls, limit);
   task.regs = task.stub->regs();
   if (stop) return *stop;
-  return fail(ErrorKind::Desync, fmt::format("task {} does not reach event {}: it has computed for {} s, recorded {:.3f} s",
-                                             task.tid.value, event.no.value, limit / std::chrono::seconds(1),
-                                             static_cast<double>(recorded) / 1e9));
+  return fail(
+      ErrorKind::Desync,
+      fmt::format("task {} does not reach event {}: it has computed for {} s, recorded {:.3f} s", task.tid.value,
+                  event.no.value, limit / std::chrono::seconds(1), static_cast<double>(recorded) / 1e9));
 }
 
 Result<void> Session::same_regs(const char* where, const Regs& actual, const Regs& expected) {

@@ -1,9 +1,9 @@
 // A replay under way: the recorded tasks, each with its stub, at the position after the event applied last.
 //
-// The log's order is the schedule: one event after the other is applied to its task, which first runs to where the event
-// belongs. All tasks stand still between two events, and a task's state is data alone (registers, stub, whether it is
-// inside a call), so a position can later be copied by forking the stubs. Rejected: a fiber per task as the recorder has;
-// its stack would be state that no checkpoint could hold.
+// The log's order is the schedule: one event after the other is applied to its task, which first runs to where the
+// event belongs. All tasks stand still between two events, and a task's state is data alone (registers, stub, whether
+// it is inside a call), so a position can later be copied by forking the stubs. Rejected: a fiber per task as the
+// recorder has; its stack would be state that no checkpoint could hold.
 #pragma once
 
 #include <deque>
@@ -44,9 +44,9 @@ class Session {
     Tid process;
     std::shared_ptr<Space> space;
     std::optional<tracee::Stopped> stub;
-    Regs regs;                    // of the program, at its position
-    bool in_call = false;         // stands in a call that has not returned
-    bool restarts = false;        // its last call is made again unless a handler runs first
+    Regs regs;              // of the program, at its position
+    bool in_call = false;   // stands in a call that has not returned
+    bool restarts = false;  // its last call is made again unless a handler runs first
     bool extended_known = true;
     std::uint64_t last_event_ns = 0;  // when its last event was recorded
   };
@@ -88,7 +88,7 @@ class Session {
   bool end_seen_ = false;
   std::string end_reason_;
   std::optional<int> exit_status_;
-  std::deque<Event> recent_;       // the last events, for a report; the newest at the back
+  std::deque<Event> recent_;                         // the last events, for a report; the newest at the back
   std::optional<Regs> actual_regs_, expected_regs_;  // of the difference found
 };
 

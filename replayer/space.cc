@@ -36,7 +36,8 @@ bool touches_stub(std::uint64_t start, std::uint64_t size) {
 // The trace is hostile input: the code that calls the kernel for the replayer stays what it is.
 Result<void> spare_stub(std::uint64_t start, std::uint64_t size) {
   if (!touches_stub(start, size)) return {};
-  return fail(ErrorKind::BadTrace, fmt::format("the program changed its memory at {:#x}, which the replayer needs", kStubPage));
+  return fail(ErrorKind::BadTrace,
+              fmt::format("the program changed its memory at {:#x}, which the replayer needs", kStubPage));
 }
 
 }  // namespace
@@ -51,17 +52,18 @@ Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_
   forget(start, start + page_up(size));
   bool shared = (flags & MAP_SHARED) != 0;
   if (source.kind != MapSource::Kind::File) {
-    std::int64_t at = call_in_stub(task, SYS_mmap,
-                                   {start, size, static_cast<std::uint64_t>(prot),
-                                    static_cast<std::uint64_t>(flags | MAP_FIXED | MAP_ANONYMOUS), ~std::uint64_t{0}, 0});
+    std::int64_t at =
+        call_in_stub(task, SYS_mmap,
+                     {start, size, static_cast<std::uint64_t>(prot),
+                      static_cast<std::uint64_t>(flags | MAP_FIXED | MAP_ANONYMOUS), ~std::uint64_t{0}, 0});
     return expect("mapping memory", at, static_cast<std::int64_t>(start));
   }
   TMREC_TRY(int shown, objects.show(source, shared));
   TMREC_TRY(int fd, fd_in_stub(task, shown, shared));
   std::int64_t at =
-      call_in_stub(task, SYS_mmap, {start, size, static_cast<std::uint64_t>(prot),
-                                    static_cast<std::uint64_t>(flags | MAP_FIXED), static_cast<std::uint64_t>(fd),
-                                    source.offset});
+      call_in_stub(task, SYS_mmap,
+                   {start, size, static_cast<std::uint64_t>(prot), static_cast<std::uint64_t>(flags | MAP_FIXED),
+                    static_cast<std::uint64_t>(fd), source.offset});
   call_in_stub(task, SYS_close, {static_cast<std::uint64_t>(fd)});
   if (!shared) objects_shown_[start] = {start + page_up(size), source.backing, source.offset};
   return expect("mapping a file", at, static_cast<std::int64_t>(start));
@@ -71,7 +73,7 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
   TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
   Space space(std::move(memory));
   space.brk_ = snapshot.brk;
-  struct rlimit stack {};
+  struct rlimit stack{};
   if (prlimit(stub.tid(), RLIMIT_STACK, nullptr, &stack) == 0) {
     stack.rlim_cur = std::min<rlim_t>(snapshot.stack_limit, stack.rlim_max);
     prlimit(stub.tid(), RLIMIT_STACK, &stack, nullptr);
@@ -82,13 +84,13 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
   for (const Mapping& mapping : snapshot.mappings) {
     int flags = mapping.shared ? MAP_SHARED : MAP_PRIVATE;
     if (mapping.grows_down) flags |= MAP_GROWSDOWN | MAP_STACK;
-    TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags,
-                            mapping.source, objects));
+    TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags, mapping.source,
+                            objects));
   }
   for (const Extent& page : snapshot.pages) {
     if (!space.write(page.addr, page.bytes)) {
-      return fail(ErrorKind::BadTrace, fmt::format("the snapshot has content at {:#x}, where it maps nothing",
-                                                   page.addr.value));
+      return fail(ErrorKind::BadTrace,
+                  fmt::format("the snapshot has content at {:#x}, where it maps nothing", page.addr.value));
     }
   }
   return space;
@@ -147,9 +149,9 @@ Result<void> Space::show_memfd(tracee::Stopped& task, BackingId backing, int fd)
       for (const auto& run : present.private_in(RemoteAddr(from), RemoteAddr(to))) {
         kept.push_back({run.start, memory_.read_some(run.start, run.end - run.start), false});
       }
-      std::int64_t at = call_in_stub(
-          task, SYS_mmap, {from, to - from, static_cast<std::uint64_t>(map.prot), MAP_PRIVATE | MAP_FIXED,
-                           static_cast<std::uint64_t>(in_stub), mapping.offset + (from - start)});
+      std::int64_t at = call_in_stub(task, SYS_mmap,
+                                     {from, to - from, static_cast<std::uint64_t>(map.prot), MAP_PRIVATE | MAP_FIXED,
+                                      static_cast<std::uint64_t>(in_stub), mapping.offset + (from - start)});
       TMREC_CHECKED(expect("mapping a changed file", at, static_cast<std::int64_t>(from)));
       for (const Extent& page : kept) memory_.write(page.addr.value, page.bytes.data(), page.bytes.size());
     }
@@ -168,12 +170,16 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
       if (!succeeded(ret) && touches_stub(args[0], page_up(args[1]))) return {};
       TMREC_CHECKED(spare_stub(args[0], page_up(args[1])));
       break;
-    default: break;
+    default:
+      break;
   }
   switch (number) {
-    case SYS_mmap: return succeeded(ret) ? perform_mmap(task, args, ret, source, objects) : Result<void>{};
-    case SYS_mremap: return succeeded(ret) ? perform_mremap(task, args, ret) : Result<void>{};
-    case SYS_brk: return perform_brk(task, ret);
+    case SYS_mmap:
+      return succeeded(ret) ? perform_mmap(task, args, ret, source, objects) : Result<void>{};
+    case SYS_mremap:
+      return succeeded(ret) ? perform_mremap(task, args, ret) : Result<void>{};
+    case SYS_brk:
+      return perform_brk(task, ret);
     case SYS_munmap:
       if (succeeded(ret)) forget(args[0], args[0] + page_up(args[1]));
       return expect("munmap", call_in_stub(task, SYS_munmap, {args[0], args[1]}), ret);
@@ -188,7 +194,8 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
       if (changes) call_in_stub(task, SYS_madvise, {args[0], args[1], advice});
       return {};
     }
-    case SYS_shmat: return succeeded(ret) ? perform_shmat(task, args, ret, source, objects) : Result<void>{};
+    case SYS_shmat:
+      return succeeded(ret) ? perform_shmat(task, args, ret, source, objects) : Result<void>{};
     case SYS_shmdt: {
       auto segment = segments_.find(args[0]);
       if (ret != 0 || segment == segments_.end()) return {};
@@ -197,7 +204,8 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
       segments_.erase(segment);
       return expect("shmdt", done, 0);
     }
-    default: return fail(ErrorKind::BadTrace, fmt::format("system call {} is no memory management", number));
+    default:
+      return fail(ErrorKind::BadTrace, fmt::format("system call {} is no memory management", number));
   }
 }
 
@@ -213,7 +221,8 @@ Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&
   std::uint64_t old_start = args[0], old_size = page_up(args[1]), new_size = page_up(args[2]), to = u64(ret);
   TMREC_CHECKED(spare_stub(old_start, std::max(old_size, kPageSize)));
   TMREC_CHECKED(spare_stub(to, new_size));
-  std::uint64_t flags = (args[3] & ~std::uint64_t{MREMAP_FIXED}) | (to != old_start ? MREMAP_MAYMOVE | MREMAP_FIXED : 0);
+  std::uint64_t flags =
+      (args[3] & ~std::uint64_t{MREMAP_FIXED}) | (to != old_start ? MREMAP_MAYMOVE | MREMAP_FIXED : 0);
   std::int64_t done = call_in_stub(task, SYS_mremap, {old_start, args[1], args[2], flags, to});
   TMREC_CHECKED(expect("mremap", done, ret));
   auto at = objects_shown_.upper_bound(old_start);
@@ -235,8 +244,9 @@ Result<void> Space::perform_brk(tracee::Stopped& task, std::int64_t ret) {
   TMREC_CHECKED(spare_stub(std::min(from, to), std::max(from, to) - std::min(from, to)));
   brk_ = u64(ret);
   if (to > from) {
-    std::int64_t at = call_in_stub(task, SYS_mmap, {from, to - from, PROT_READ | PROT_WRITE,
-                                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
+    std::int64_t at = call_in_stub(
+        task, SYS_mmap,
+        {from, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
     return expect("growing the heap", at, static_cast<std::int64_t>(from));
   }
   if (to < from) return expect("shrinking the heap", call_in_stub(task, SYS_munmap, {to, from - to}), 0);

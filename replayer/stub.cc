@@ -86,7 +86,8 @@ Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory) 
   std::int64_t made = call_in_stub(parent, SYS_clone, {shares_memory ? kThread : 0, 0, 0, 0, 0});
   if (made < 0) return fail_errno("cannot create a task to replay in", static_cast<int>(-made));
   auto tid = static_cast<pid_t>(made);
-  if (tracee::await_stop(tid).kind == tracee::Stop::Kind::Exited) return fail(ErrorKind::System, "a new task ended at once");
+  if (tracee::await_stop(tid).kind == tracee::Stop::Kind::Exited)
+    return fail(ErrorKind::System, "a new task ended at once");
   return tracee::Running(tid).stopped();
 }
 

@@ -20,7 +20,7 @@ namespace tmrec::replayer {
 // not of any recorded program; a trace that maps it can't be replayed.
 inline constexpr std::uint64_t kStubPage = 0x5f00'0000'0000;
 inline constexpr std::uint64_t kStubSize = 0x2000;
-inline constexpr RemoteAddr kStubGadget{kStubPage};          // syscall; int3
+inline constexpr RemoteAddr kStubGadget{kStubPage};            // syscall; int3
 inline constexpr RemoteAddr kStubScratch{kStubPage + 0x1000};  // for paths
 
 // A new, empty stub, stopped. It dies with the replayer.

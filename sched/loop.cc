@@ -1,10 +1,10 @@
 #include "sched/loop.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -268,7 +268,8 @@ void Loop::give_way(LoopTask& task, SwitchEvent::Reason reason) {
 void Loop::wait_for_holder() {
   LoopTask& task = *holder_;
   if (task.state_ != LoopTask::State::InCall || ready_.empty()) {
-    if (task.state_ == LoopTask::State::InCall && task.surely_blocks_) return give_way(task, SwitchEvent::Reason::Blocked);
+    if (task.state_ == LoopTask::State::InCall && task.surely_blocks_)
+      return give_way(task, SwitchEvent::Reason::Blocked);
     if (!wait_one(true)) throw EndRecording{"the kernel reports no traced task while one should run"};
     if (holder_ == &task && task.state_ == LoopTask::State::Runs && !task.stop_pending_) check_starvation();
     return;
@@ -297,9 +298,9 @@ void Loop::check_starvation() {
   auto now = Clock::now();
   if (!others_wait_since_) others_wait_since_ = now;
   if (now - *others_wait_since_ < starvation_limit) return;
-  throw EndRecording{fmt::format(
-      "task {} has computed for {} ms without a system call while task {} waits, and can't be preempted", holder_->tid_,
-      starvation_limit.count(), ready_.front()->tid_)};
+  throw EndRecording{
+      fmt::format("task {} has computed for {} ms without a system call while task {} waits, and can't be preempted",
+                  holder_->tid_, starvation_limit.count(), ready_.front()->tid_)};
 }
 
 void Loop::check_newborns() {

@@ -27,7 +27,8 @@ namespace tmrec::sched {
 
 class Loop;
 
-// Thrown by LoopTask's waiting functions inside the task's fiber when the task is at its end (PTRACE_EVENT_EXIT or gone).
+// Thrown by LoopTask's waiting functions inside the task's fiber when the task is at its end (PTRACE_EVENT_EXIT or
+// gone).
 struct TaskEnding {};
 
 // Thrown into a fiber, or out of Loop::run, when the recording is to end while its tasks still live.
@@ -73,8 +74,8 @@ class LoopTask {
   pid_t tid_;
   Fiber fiber_;
   State state_ = State::Ready;
-  bool stop_pending_ = false;   // stop_ has not been seen by the fiber yet
-  bool urgent_ = false;         // at its end: others may be waiting for it inside the kernel
+  bool stop_pending_ = false;  // stop_ has not been seen by the fiber yet
+  bool urgent_ = false;        // at its end: others may be waiting for it inside the kernel
   bool surely_blocks_ = false;
   tracee::Stop stop_;
   std::optional<tracee::Stopped> stopped_;
@@ -138,7 +139,7 @@ class Loop {
     std::chrono::steady_clock::time_point since;
   };
   std::unordered_map<pid_t, Newborn> newborns_;  // tasks not added yet
-  std::unordered_set<pid_t> unreaped_;         // leaders whose fiber has ended and whose end waitpid will report
+  std::unordered_set<pid_t> unreaped_;           // leaders whose fiber has ended and whose end waitpid will report
   std::deque<LoopTask*> ready_;
   LoopTask* holder_ = nullptr;
   pid_t last_holder_ = 0;

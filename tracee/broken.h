@@ -21,7 +21,8 @@ struct BrokenInvariant : std::runtime_error {
 }
 
 inline void require(bool condition, const char* what, std::source_location where = std::source_location::current()) {
-  if (!condition) [[unlikely]] throw_broken(what, 0, where);
+  if (!condition) [[unlikely]]
+    throw_broken(what, 0, where);
 }
 
 }  // namespace tmrec

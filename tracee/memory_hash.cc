@@ -1,10 +1,10 @@
 #include "tracee/memory_hash.h"
 
-#include <algorithm>
-#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
+#include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -18,14 +18,11 @@ constexpr std::uint64_t kFileOrShared = 1ull << 61;
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 constexpr std::size_t kEntriesAtOnce = 8192;
 
-bool all_zero(const std::uint8_t* page) {
-  return page[0] == 0 && std::memcmp(page, page + 1, kPageSize - 1) == 0;
-}
+bool all_zero(const std::uint8_t* page) { return page[0] == 0 && std::memcmp(page, page + 1, kPageSize - 1) == 0; }
 
 }  // namespace
 
-PresentPages::PresentPages(pid_t pid)
-    : fd_(open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC)) {}
+PresentPages::PresentPages(pid_t pid) : fd_(open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC)) {}
 
 PresentPages::~PresentPages() {
   if (fd_ >= 0) close(fd_);
@@ -44,8 +41,7 @@ std::vector<PresentPages::Run> PresentPages::runs(RemoteAddr start, RemoteAddr e
   std::vector<std::uint64_t> entries(kEntriesAtOnce);
   for (std::uint64_t at = start.value; at < end.value;) {
     std::size_t want = std::min<std::uint64_t>(kEntriesAtOnce, (end.value - at) / kPageSize);
-    ssize_t n = fd_ < 0 ? -1
-                        : pread(fd_, entries.data(), want * 8, static_cast<off_t>(at / kPageSize * 8));
+    ssize_t n = fd_ < 0 ? -1 : pread(fd_, entries.data(), want * 8, static_cast<off_t>(at / kPageSize * 8));
     if (n < 8) {  // cannot know: everything counts
       found.push_back({RemoteAddr(at), end});
       return found;

@@ -3,8 +3,8 @@
 // /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), so that a reserved terabyte costs no reading.
 #pragma once
 
-#include <cstdint>
 #include <sys/types.h>
+#include <cstdint>
 #include <vector>
 
 #include "tracee/remote_memory.h"

@@ -1,12 +1,12 @@
 #include "tracee/proc.h"
 
-#include <charconv>
-#include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -68,7 +68,8 @@ std::optional<std::chrono::nanoseconds> cpu_time(pid_t tid) {
   const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
   if (name_end == std::string::npos) return std::nullopt;
   unsigned long user = 0, system = 0;  // fields 14 and 15; the state behind the name is field 3
-  if (std::sscanf(stat->c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+  if (std::sscanf(stat->c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                  &system) != 2) {
     return std::nullopt;
   }
   return std::chrono::nanoseconds(std::chrono::seconds(1)) / sysconf(_SC_CLK_TCK) * static_cast<long>(user + system);
@@ -130,8 +131,8 @@ Result<std::vector<MapsLine>> read_maps(pid_t pid) {
     MapsLine map;
     map.start = RemoteAddr(start);
     map.end = RemoteAddr(stop);
-    map.prot = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) |
-               (perms[2] == 'x' ? PROT_EXEC : 0);
+    map.prot =
+        (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) | (perms[2] == 'x' ? PROT_EXEC : 0);
     map.shared = perms[3] == 's';
     map.offset = offset;
     map.device = makedev(major_no, minor_no);

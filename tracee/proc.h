@@ -1,11 +1,11 @@
 // What /proc says about a task (proc(5)).
 #pragma once
 
+#include <sys/types.h>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "format/result.h"
@@ -43,12 +43,12 @@ std::optional<OpenFile> open_file_of(pid_t pid, int fd);
 // A line of /proc/PID/maps.
 struct MapsLine {
   RemoteAddr start, end;
-  int prot = 0;         // PROT_*
+  int prot = 0;  // PROT_*
   bool shared = false;
   std::uint64_t offset = 0;
   std::uint64_t device = 0;  // as makedev(3)
   std::uint64_t inode = 0;
-  std::string name;     // path (with " (deleted)"), "[stack]", or empty
+  std::string name;  // path (with " (deleted)"), "[stack]", or empty
 };
 Result<std::vector<MapsLine>> read_maps(pid_t pid);
 

@@ -7,8 +7,8 @@
 
 namespace tmrec::tracee {
 
-std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, std::initializer_list<std::uint64_t> args,
-                         std::vector<siginfo_t>* arrived) {
+std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number,
+                         std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
   Regs regs = task.regs();
   regs.rip = gadget.value;
   regs.rax = static_cast<std::uint64_t>(number);
@@ -34,7 +34,8 @@ std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number, 
   }
 }
 
-void queue_signals(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, const std::vector<siginfo_t>& signals) {
+void queue_signals(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget,
+                   const std::vector<siginfo_t>& signals) {
   auto leader = thread_group_of(task.tid());
   if (!leader || signals.empty()) return;
   const std::uint64_t mask = task.signal_mask();

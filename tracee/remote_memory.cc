@@ -1,9 +1,9 @@
 #include "tracee/remote_memory.h"
 
-#include <algorithm>
-#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>

@@ -3,12 +3,12 @@
 // __access_remote_vm). process_vm_readv was rejected for both reasons.
 #pragma once
 
+#include <sys/types.h>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 
 #include "format/event.h"

@@ -1,9 +1,9 @@
 #include "tracee/stop.h"
 
-#include <csignal>
-#include <cstring>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <csignal>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -24,8 +24,10 @@ bool raised_by_instruction(const siginfo_t& info) {
     case SIGBUS:
     case SIGFPE:
     case SIGILL:
-    case SIGTRAP: return true;
-    default: return false;
+    case SIGTRAP:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -40,10 +42,18 @@ Stop decode_wait_status(int status) {
       return stop;
     case PTRACE_EVENT_CLONE:
     case PTRACE_EVENT_FORK:
-    case PTRACE_EVENT_VFORK: stop.kind = Stop::Kind::Clone; return stop;
-    case PTRACE_EVENT_VFORK_DONE: stop.kind = Stop::Kind::VforkDone; return stop;
-    case PTRACE_EVENT_EXEC: stop.kind = Stop::Kind::Exec; return stop;
-    case PTRACE_EVENT_EXIT: stop.kind = Stop::Kind::Exiting; return stop;
+    case PTRACE_EVENT_VFORK:
+      stop.kind = Stop::Kind::Clone;
+      return stop;
+    case PTRACE_EVENT_VFORK_DONE:
+      stop.kind = Stop::Kind::VforkDone;
+      return stop;
+    case PTRACE_EVENT_EXEC:
+      stop.kind = Stop::Kind::Exec;
+      return stop;
+    case PTRACE_EVENT_EXIT:
+      stop.kind = Stop::Kind::Exiting;
+      return stop;
     default:
       stop.kind = stops_by_default(signal) ? Stop::Kind::GroupStop : Stop::Kind::EventStop;
       stop.signal = signal;
@@ -53,14 +63,22 @@ Stop decode_wait_status(int status) {
 
 std::string describe(const Stop& stop) {
   switch (stop.kind) {
-    case Stop::Kind::Syscall: return "a system call";
-    case Stop::Kind::Signal: return fmt::format("signal {} ({})", stop.signal, strsignal(stop.signal));
-    case Stop::Kind::GroupStop: return fmt::format("a job control stop by {}", strsignal(stop.signal));
-    case Stop::Kind::EventStop: return "a ptrace stop";
-    case Stop::Kind::Clone: return "the creation of a task";
-    case Stop::Kind::VforkDone: return "the end of a vfork";
-    case Stop::Kind::Exec: return "an exec";
-    case Stop::Kind::Exiting: return "its exit";
+    case Stop::Kind::Syscall:
+      return "a system call";
+    case Stop::Kind::Signal:
+      return fmt::format("signal {} ({})", stop.signal, strsignal(stop.signal));
+    case Stop::Kind::GroupStop:
+      return fmt::format("a job control stop by {}", strsignal(stop.signal));
+    case Stop::Kind::EventStop:
+      return "a ptrace stop";
+    case Stop::Kind::Clone:
+      return "the creation of a task";
+    case Stop::Kind::VforkDone:
+      return "the end of a vfork";
+    case Stop::Kind::Exec:
+      return "an exec";
+    case Stop::Kind::Exiting:
+      return "its exit";
     case Stop::Kind::Exited:
       return WIFSIGNALED(stop.status) ? fmt::format("death by signal {}", WTERMSIG(stop.status))
                                       : fmt::format("exit with status {}", WEXITSTATUS(stop.status));

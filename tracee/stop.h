@@ -15,9 +15,9 @@ struct Stop {
     EventStop,  // PTRACE_EVENT_STOP otherwise: first stop of a new task, PTRACE_INTERRUPT, end of a group stop
     Clone,      // PTRACE_EVENT_CLONE/FORK/VFORK: the message is the new task's id
     VforkDone,
-    Exec,       // the message is the id the calling thread had
-    Exiting,    // PTRACE_EVENT_EXIT: memory still there; the message is the wait status to come
-    Exited,     // gone: `status`
+    Exec,     // the message is the id the calling thread had
+    Exiting,  // PTRACE_EVENT_EXIT: memory still there; the message is the wait status to come
+    Exited,   // gone: `status`
   } kind = Kind::Exited;
   int signal = 0;  // Signal, GroupStop
   int status = 0;  // the raw status

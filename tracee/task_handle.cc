@@ -1,10 +1,10 @@
 #include "tracee/task_handle.h"
 
-#include <cerrno>
 #include <elf.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <cerrno>
 
 #include "tracee/broken.h"
 
@@ -24,11 +24,16 @@ long checked(long result, pid_t tid, const char* what) {
 
 int request_of(Resume how) {
   switch (how) {
-    case Resume::Continue: return PTRACE_CONT;
-    case Resume::ToSyscall: return PTRACE_SYSCALL;
-    case Resume::EmulateCalls: return kPtraceSysemu;
-    case Resume::Step: return PTRACE_SINGLESTEP;
-    case Resume::Listen: return PTRACE_LISTEN;
+    case Resume::Continue:
+      return PTRACE_CONT;
+    case Resume::ToSyscall:
+      return PTRACE_SYSCALL;
+    case Resume::EmulateCalls:
+      return kPtraceSysemu;
+    case Resume::Step:
+      return PTRACE_SINGLESTEP;
+    case Resume::Listen:
+      return PTRACE_LISTEN;
   }
   return PTRACE_CONT;
 }

@@ -1,10 +1,10 @@
 #include "tracee/vdso.h"
 
+#include <elf.h>
+#include <sys/syscall.h>
 #include <array>
 #include <cstring>
-#include <elf.h>
 #include <string_view>
-#include <sys/syscall.h>
 
 namespace tmrec::tracee {
 
@@ -26,7 +26,7 @@ constexpr std::array<Entry, 7> kEntries{{
     {"sgx_enter_enclave", -1},
 }};
 
-constexpr std::uint64_t kGadgetOffset = 16;   // behind the 8 bytes of the replaced entry
+constexpr std::uint64_t kGadgetOffset = 16;  // behind the 8 bytes of the replaced entry
 constexpr std::uint64_t kStringOffset = 24;
 constexpr std::array<std::uint8_t, 3> kGadget{0x0f, 0x05, 0xcc};  // syscall; int3
 constexpr char kBindNow[] = "LD_BIND_NOW=1";
@@ -47,7 +47,8 @@ std::optional<Symbols> find_symbols(const Bytes& image) {
   Elf64_Ehdr header;
   if (image.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, image.data(), sizeof header);
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_shentsize != sizeof(Elf64_Shdr)) return std::nullopt;
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_shentsize != sizeof(Elf64_Shdr))
+    return std::nullopt;
   auto section = [&](std::uint64_t index) -> std::optional<Elf64_Shdr> {
     std::uint64_t at = header.e_shoff + index * sizeof(Elf64_Shdr);
     if (index >= header.e_shnum || at > image.size() || image.size() - at < sizeof(Elf64_Shdr)) return std::nullopt;

@@ -20,7 +20,8 @@ namespace {
 using Offset = std::ptrdiff_t;
 
 bool manages_memory(std::uint64_t number) {
-  constexpr std::array kCalls = {SYS_mmap, SYS_mprotect, SYS_munmap, SYS_brk, SYS_mremap, SYS_madvise, SYS_shmat, SYS_shmdt};
+  constexpr std::array kCalls = {SYS_mmap,   SYS_mprotect, SYS_munmap, SYS_brk,
+                                 SYS_mremap, SYS_madvise,  SYS_shmat,  SYS_shmdt};
   return std::ranges::count(kCalls, static_cast<long>(number)) != 0;
 }
 
@@ -50,25 +51,43 @@ void damage_extent(std::vector<Extent>& extents, Random& random) {
   Extent* extent = one_of(extents, random);
   if (extent == nullptr) return;
   switch (random.below(4)) {
-    case 0: extent->addr = RemoteAddr(evil_number(random)); break;
-    case 1: extent->bytes.resize(random.below(1 << 20)); break;
-    case 2: extent->input = !extent->input; break;
-    default: extent->bytes = mutated({extent->bytes}, random); break;
+    case 0:
+      extent->addr = RemoteAddr(evil_number(random));
+      break;
+    case 1:
+      extent->bytes.resize(random.below(1 << 20));
+      break;
+    case 2:
+      extent->input = !extent->input;
+      break;
+    default:
+      extent->bytes = mutated({extent->bytes}, random);
+      break;
   }
 }
 
 void damage_call(SyscallEvent& call, Random& random) {
   switch (random.below(9)) {
-    case 0: damage_registers(call.regs, random); break;
-    case 1: call.ret = static_cast<std::int64_t>(evil_number(random)); break;
-    case 2: damage_extent(call.extents, random); break;
-    case 3: call.phase = static_cast<SyscallEvent::Phase>(random.below(3)); break;
+    case 0:
+      damage_registers(call.regs, random);
+      break;
+    case 1:
+      call.ret = static_cast<std::int64_t>(evil_number(random));
+      break;
+    case 2:
+      damage_extent(call.extents, random);
+      break;
+    case 3:
+      call.phase = static_cast<SyscallEvent::Phase>(random.below(3));
+      break;
     case 4: {
       call.after = call.regs;
       damage_registers(*call.after, random);
       break;
     }
-    case 5: call.xstate.assign(random.below(4096), static_cast<std::uint8_t>(random.next())); break;
+    case 5:
+      call.xstate.assign(random.below(4096), static_cast<std::uint8_t>(random.next()));
+      break;
     case 6: {
       if (!call.mapping) call.mapping.emplace();
       call.mapping->kind = static_cast<MapSource::Kind>(random.below(3));
@@ -77,8 +96,9 @@ void damage_call(SyscallEvent& call, Random& random) {
       call.mapping->size = evil_number(random);
       break;
     }
-    case 7: call.changes.push_back({BackingId(static_cast<std::uint32_t>(random.below(5))), evil_number(random), Bytes(random.below(100), 1),
-                                    evil_number(random)});
+    case 7:
+      call.changes.push_back({BackingId(static_cast<std::uint32_t>(random.below(5))), evil_number(random),
+                              Bytes(random.below(100), 1), evil_number(random)});
       break;
     default:
       call.stream = static_cast<Stream>(random.below(3));
@@ -131,10 +151,18 @@ Bytes damaged_bytes(const Bytes& record, Random& random) {
 
 void rearrange(std::vector<Event>& events, std::size_t at, Random& random) {
   switch (random.below(4)) {
-    case 0: events.erase(events.begin() + static_cast<Offset>(at)); break;
-    case 1: events.insert(events.begin() + static_cast<Offset>(random.below(events.size())), Event(events[at])); break;
-    case 2: std::swap(events[at].body, events[random.below(events.size())].body); break;
-    default: events[at].tid = random.below(2) == 0 ? Tid(static_cast<std::int32_t>(random.next())) : events[random.below(events.size())].tid;
+    case 0:
+      events.erase(events.begin() + static_cast<Offset>(at));
+      break;
+    case 1:
+      events.insert(events.begin() + static_cast<Offset>(random.below(events.size())), Event(events[at]));
+      break;
+    case 2:
+      std::swap(events[at].body, events[random.below(events.size())].body);
+      break;
+    default:
+      events[at].tid = random.below(2) == 0 ? Tid(static_cast<std::int32_t>(random.next()))
+                                            : events[random.below(events.size())].tid;
   }
 }
 
@@ -142,10 +170,26 @@ void rearrange(std::vector<Event>& events, std::size_t at, Random& random) {
 
 std::uint64_t evil_number(Random& random) {
   constexpr std::uint64_t kStub = replayer::kStubPage;
-  constexpr std::array<std::uint64_t, 20> kNumbers = {
-      0,           1,          4095,          4096,       0x10000,    0x400000,           0x1000000,
-      0x555555554000, 0x7ffff7fc0000, 0x7ffffffde000, 0x7ffffffff000, 0x800000000000, 0xffff800000000000, kStub,
-      kStub + 4096, kStub - 4096,  std::uint64_t{1} << 40,     INT64_MAX,  0xffffffff, UINT64_MAX - 4095};
+  constexpr std::array<std::uint64_t, 20> kNumbers = {0,
+                                                      1,
+                                                      4095,
+                                                      4096,
+                                                      0x10000,
+                                                      0x400000,
+                                                      0x1000000,
+                                                      0x555555554000,
+                                                      0x7ffff7fc0000,
+                                                      0x7ffffffde000,
+                                                      0x7ffffffff000,
+                                                      0x800000000000,
+                                                      0xffff800000000000,
+                                                      kStub,
+                                                      kStub + 4096,
+                                                      kStub - 4096,
+                                                      std::uint64_t{1} << 40,
+                                                      INT64_MAX,
+                                                      0xffffffff,
+                                                      UINT64_MAX - 4095};
   std::uint64_t number = kNumbers[random.below(kNumbers.size())];
   if (random.below(4) == 0) number += random.below(8192) - 4096;
   return number;

@@ -1,9 +1,9 @@
 // fuzz-replay --tmrec PATH [--mutations N] [--seed S] [--from I] [--keep DIR] GUEST...
 //
-// Records the guests, damages the traces N times and replays every damaged one. Whatever the trace says, the replayer must
-// neither crash nor hang nor leave a process behind, stay small, and say in one line what is wrong. The same seed gives the
-// same damage to traces of the same guests; addresses and process ids in them differ between runs. --keep keeps the
-// traces that failed.
+// Records the guests, damages the traces N times and replays every damaged one. Whatever the trace says, the replayer
+// must neither crash nor hang nor leave a process behind, stay small, and say in one line what is wrong. The same seed
+// gives the same damage to traces of the same guests; addresses and process ids in them differ between runs. --keep
+// keeps the traces that failed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,12 +48,18 @@ Options parse(int argc, char** argv) {
       continue;
     }
     if (++i == argc) throw std::runtime_error(word + " needs a value");
-    if (word == "--tmrec") options.tmrec = argv[i];
-    else if (word == "--keep") options.keep = argv[i];
-    else if (word == "--mutations") options.mutations = std::stoull(argv[i]);
-    else if (word == "--seed") options.seed = std::stoull(argv[i]);
-    else if (word == "--from") options.from = std::stoull(argv[i]);
-    else throw std::runtime_error("unknown option " + word);
+    if (word == "--tmrec")
+      options.tmrec = argv[i];
+    else if (word == "--keep")
+      options.keep = argv[i];
+    else if (word == "--mutations")
+      options.mutations = std::stoull(argv[i]);
+    else if (word == "--seed")
+      options.seed = std::stoull(argv[i]);
+    else if (word == "--from")
+      options.from = std::stoull(argv[i]);
+    else
+      throw std::runtime_error("unknown option " + word);
   }
   if (options.tmrec.empty() || options.guests.empty()) throw std::runtime_error("--tmrec and guests are needed");
   return options;
@@ -94,11 +100,14 @@ std::string fault_of(const WatchedRun& run, const Damage& damage, int recorded_s
 Recorded record(const Options& options, const std::string& guest, const fs::path& place) {
   fs::create_directories(place);
   const std::string trace = (place / "trace").string();
-  const auto run = run_watched({options.tmrec, "record", "-q", "-o", trace, "--check=20", "--", guest}, kPerReplay, place);
-  if (run.timed_out || run.signalled || run.survivors != 0) throw std::runtime_error("cannot record " + guest + ": " + run.errors);
+  const auto run =
+      run_watched({options.tmrec, "record", "-q", "-o", trace, "--check=20", "--", guest}, kPerReplay, place);
+  if (run.timed_out || run.signalled || run.survivors != 0)
+    throw std::runtime_error("cannot record " + guest + ": " + run.errors);
   Recorded recorded{guest, run.status, read_trace(trace, place / "blobs")};
   write_sound(recorded.trace, place / "copy");
-  const auto replayed = run_watched({options.tmrec, "replay", "-a", (place / "copy/trace").string()}, kPerReplay, place);
+  const auto replayed =
+      run_watched({options.tmrec, "replay", "-a", (place / "copy/trace").string()}, kPerReplay, place);
   if (replayed.status != recorded.status) throw std::runtime_error("cannot replay " + guest + ": " + replayed.errors);
   return recorded;
 }
@@ -127,8 +136,8 @@ int fuzz(const Options& options, const fs::path& scratch) {
     ++outcomes[outcome_of(run)];
     if (const std::string fault = fault_of(run, damage, of.status); !fault.empty()) {
       ++failures;
-      fmt::print("fuzz-replay: --seed {} --from {}: {} with damage to {}: {}\n{}\n", options.seed, i, fs::path(of.guest).filename().string(),
-                 damage.what, fault, run.errors.substr(0, 2000));
+      fmt::print("fuzz-replay: --seed {} --from {}: {} with damage to {}: {}\n{}\n", options.seed, i,
+                 fs::path(of.guest).filename().string(), damage.what, fault, run.errors.substr(0, 2000));
       std::fflush(stdout);
       if (!options.keep.empty()) fs::copy(place, options.keep / place.filename(), fs::copy_options::recursive);
     }

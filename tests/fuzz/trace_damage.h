@@ -31,12 +31,12 @@ Trace read_trace(const std::filesystem::path& path, const std::filesystem::path&
 
 struct Damage {
   std::string what;
-  bool hidden = false;         // hashes are right: only its consequences can be noticed
+  bool hidden = false;          // hashes are right: only its consequences can be noticed
   bool changes_status = false;  // the exit status that the manifest promises may be another one
 };
 
-// Writes a damaged copy of the trace to `place`/trace and `place`/blobs, which must not exist. The same state of `random`
-// gives the same copy.
+// Writes a damaged copy of the trace to `place`/trace and `place`/blobs, which must not exist. The same state of
+// `random` gives the same copy.
 Damage write_damaged(const Trace& trace, const std::filesystem::path& place, Random& random);
 
 // The same without damage.

@@ -64,7 +64,8 @@ void adopt_orphans() {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw std::runtime_error("PR_SET_CHILD_SUBREAPER is refused");
 }
 
-WatchedRun run_watched(const std::vector<std::string>& argv, std::chrono::seconds limit, const std::filesystem::path& scratch) {
+WatchedRun run_watched(const std::vector<std::string>& argv, std::chrono::seconds limit,
+                       const std::filesystem::path& scratch) {
   const auto errors = scratch / "errors";
   WatchedRun run;
   const pid_t pid = fork();

@@ -21,6 +21,7 @@ struct WatchedRun {
 void adopt_orphans();
 
 // Standard input and output are /dev/null. `scratch`: a directory for standard error. Ends everything after `limit`.
-WatchedRun run_watched(const std::vector<std::string>& argv, std::chrono::seconds limit, const std::filesystem::path& scratch);
+WatchedRun run_watched(const std::vector<std::string>& argv, std::chrono::seconds limit,
+                       const std::filesystem::path& scratch);
 
 }  // namespace tmrec::fuzz

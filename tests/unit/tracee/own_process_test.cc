@@ -1,10 +1,10 @@
 // What can be tested on the test's own process, or on one it forks.
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cstring>
 
@@ -20,8 +20,8 @@ struct Pages {
   std::uint8_t* at;
   std::size_t size;
   explicit Pages(std::size_t count)
-      : at(static_cast<std::uint8_t*>(mmap(nullptr, count * kPageSize, PROT_READ | PROT_WRITE,
-                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+      : at(static_cast<std::uint8_t*>(
+            mmap(nullptr, count * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
         size(count * kPageSize) {}
   ~Pages() { munmap(at, size); }
   RemoteAddr addr() const { return RemoteAddr(reinterpret_cast<std::uint64_t>(at)); }

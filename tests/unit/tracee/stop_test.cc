@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <sys/ptrace.h>
+#include <csignal>
 
 #include "tracee/stop.h"
 
