@@ -54,6 +54,18 @@ void Code::slow(Tick tick, std::uint32_t program, std::uint32_t stop) {
   leave(stop, kTickCommon);
 }
 
+std::uint32_t Code::count_and_loop(std::uint32_t program, std::int64_t again, std::uint32_t stop) {
+  place(program, Phase::Untaken);
+  raw({0x65, 0x48, 0xff, 0x0c, 0x25});  // decq %gs:kCounter
+  word32(TaskArea::kCounter);
+  place(program, Phase::Counted);
+  jcc(0x5, Link::To::Here, again);  // jnz
+  leave(stop, kTickCommon);
+  std::uint32_t resume = size();
+  jmp(Link::To::Here, again);
+  return resume;
+}
+
 void Code::leave(std::uint32_t stop, std::uint32_t common) {
   raw({0x65, 0xc7, 0x04, 0x25});  // movl $stop,%gs:kStop
   word32(TaskArea::kStop);

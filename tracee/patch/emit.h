@@ -44,8 +44,10 @@ class Code {
     raw({0x0f, static_cast<std::uint8_t>(0x80 | condition)});
     link(to, value);
   }
-  // From here on the code stands for `program`.
-  void place(std::uint32_t program, Phase phase) { places_.push_back({size(), program, phase}); }
+  // From here on the code stands for `program`. Of two statements about the same byte the first holds.
+  void place(std::uint32_t program, Phase phase) {
+    if (places_.empty() || places_.back().block != size()) places_.push_back({size(), program, phase});
+  }
   // The instruction as it is, its rip-relative operand adjusted. Direct branches and special instructions: not here.
   void copy(const CodeMap& code, const Insn& insn);
   // Short jump over code that isn't there yet; `land` fills it in.
@@ -63,10 +65,14 @@ class Code {
   };
   Tick count(std::uint32_t program, bool flags_live);
   void slow(Tick tick, std::uint32_t program, std::uint32_t stop);
+  // Counts a tick and goes on at offset `again` of this code; to the agent when it was the last. Returns where the
+  // agent continues.
+  std::uint32_t count_and_loop(std::uint32_t program, std::int64_t again, std::uint32_t stop);
   // TaskArea::kStop = stop, and on to the block's common code at `common`.
   void leave(std::uint32_t stop, std::uint32_t common);
 
   std::vector<std::uint8_t>& bytes() { return bytes_; }
+  const std::vector<std::uint8_t>& bytes() const { return bytes_; }
   const std::vector<Link>& links() const { return links_; }
   const std::vector<Place>& places() const { return places_; }
 

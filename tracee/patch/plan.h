@@ -61,8 +61,9 @@ enum class Method : std::uint8_t {
   Window,       // a jump in place of this and neighbouring instructions
   Springboard,  // the 8-bit displacement leads to a jump in padding
   Trap,         // int3
+  Header,       // a window at the branch's target: whoever comes there is counted
 };
-inline constexpr std::size_t kMethods = 5;
+inline constexpr std::size_t kMethods = 6;
 std::string_view name_of(Method method);
 
 inline constexpr std::uint32_t kNone = 0xffffffff;
@@ -92,6 +93,7 @@ enum class Phase : std::uint8_t {
   Exact,    // a relocated instruction: the program's state at `program`
   Untaken,  // heading for `program`, its tick not yet counted
   Counted,  // heading for `program`, its tick counted
+  Going,    // on the way to `program`, in the program's state there
   Scratch,  // like Untaken, with rcx saved at TaskArea::kScratchRcx
   Rescued,  // like Counted, with rcx saved at TaskArea::kScratchRcx
   Stub,     // in the block's common code: program says nothing, TaskArea::kStop does
@@ -128,6 +130,8 @@ struct Plan {
   // Relocated copies of the instruction at this program offset: breakpoints go into each. A trap at it, when it lies
   // inside a window, goes on at the first.
   std::vector<std::uint32_t> copies_of(std::uint32_t program_offset) const;
+  // Fills `copies` from `places`.
+  void index_copies();
   // Applies the edits to the text's bytes. Precondition: text.size() == text_size.
   void apply(std::span<std::uint8_t> text) const;
 

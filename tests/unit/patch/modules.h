@@ -1,0 +1,15 @@
+// Modules of this machine that the tests patch, and the bytes of files.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tracee/patch/bytes.h"
+
+namespace tmrec::patch {
+
+// Those of the list that exist here; TMREC_PATCH_MODULES (a list with colons) replaces them.
+std::vector<std::string> modules();
+std::vector<std::uint8_t> contents(const std::string& path);
+
+}  // namespace tmrec::patch

@@ -1,0 +1,185 @@
+#include "tracee/patch/plan.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "tracee/patch/hidden_entries.h"
+#include "tracee/patch/trampolines.h"
+
+namespace tmrec::patch {
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const CodeMap& code, const Bits& entries, const Sites& sites, Plan& plan)
+      : code_(code),
+        sites_(sites),
+        plan_(plan),
+        effects_(code),
+        windows_(code, entries, effects_),
+        trampolines_(code, entries, sites, effects_, plan) {}
+
+  Result<void> run() {
+    TMREC_CHECKED(trampolines_.reserve(plan_.options.reach));
+    for (std::size_t i = 0; i < code_.insns().size(); ++i) {
+      if (auto kind = sites_.kind_of(i); kind && !windows_.taken(code_.insns()[i].at)) patch(i, *kind);
+    }
+    TMREC_CHECKED(trampolines_.finish());
+    for (const Rel& rel : rels_) fill(rel);
+    order();
+    return {};
+  }
+
+ private:
+  // A displacement in edit_bytes that leads to a tick.
+  struct Rel {
+    std::uint32_t bytes, program_end;
+    std::size_t tick;
+  };
+
+  void patch(std::size_t index, SiteKind kind) {
+    const Insn& insn = code_.insns()[index];
+    bool near = insn.kind == Kind::JccNear || insn.kind == Kind::JmpNear || insn.kind == Kind::Call;
+    bool possible = !insn.odd && insn.kind != Kind::Xbegin;
+    if (possible && near) return retarget(index, kind);
+    if (possible && window(index)) return;
+    if (possible && is_short_branch(insn.kind) && springboard(index, kind)) return;
+    if (possible && is_direct_branch(insn.kind) && header(index, kind)) return;
+    if (possible && plan_.options.traps && trap(index)) return;
+    plan_.sites.push_back({insn.at, kNone, kind, Method::None, insn.length});
+  }
+
+  void retarget(std::size_t index, SiteKind kind) {
+    const Insn& insn = code_.insns()[index];
+    add_site(index, kind, Method::Retarget, lead_to_tick(insn.end() - 4, index));
+    windows_.take(insn.at, insn.end());
+  }
+
+  // An edit of 4 bytes at `at`, a displacement to the tick of the branch at `index`. Returns the tick.
+  std::size_t lead_to_tick(std::uint32_t at, std::size_t index) {
+    std::size_t tick = trampolines_.tick_of(index);
+    rels_.push_back({edit(at, 4), at + 4, tick});
+    return tick;
+  }
+
+  void add_site(std::size_t index, SiteKind kind, Method method, std::size_t tick) {
+    const Insn& insn = code_.insns()[index];
+    plan_.sites.push_back({insn.at, trampolines_.stop_of_tick(tick), kind, method, insn.length});
+  }
+
+  bool window(std::size_t index) {
+    auto window = windows_.around(index);
+    if (!window) return false;
+    auto va = trampolines_.copy_window(*window, windows_.mask_of(*window), Method::Window);
+    if (!va) return false;
+    jump_from(*window, *va);
+    return true;
+  }
+
+  // A window at the target of the branch. Not at a function's start: each call would count.
+  bool header(std::size_t index, SiteKind kind) {
+    const Insn& insn = code_.insns()[index];
+    auto target = static_cast<std::uint32_t>(code_.target(insn));
+    if (!code_.starts().test(target) || is_function(target)) return false;
+    std::uint32_t stop = kNone;
+    if (auto known = headers_.find(target); known != headers_.end()) {
+      stop = known->second;
+    } else {
+      auto window = windows_.from(code_.index_of(target));
+      if (!window || windows_.end_of(*window) > insn.at) return false;
+      auto made = trampolines_.copy_header(*window, windows_.mask_of(*window));
+      if (!made) return false;
+      jump_from(*window, made->va);
+      headers_[target] = stop = made->stop;
+    }
+    plan_.sites.push_back({insn.at, stop, kind, Method::Header, insn.length});
+    windows_.take(insn.at, insn.end());
+    return true;
+  }
+
+  bool is_function(std::uint32_t at) const {
+    auto f = std::ranges::lower_bound(code_.functions(), at, {}, &FunctionRange::begin);
+    return f != code_.functions().end() && f->begin == at;
+  }
+
+  void jump_from(const Window& window, std::int64_t to) {
+    std::uint32_t begin = windows_.begin_of(window), end = windows_.end_of(window);
+    windows_.take(window);
+    std::uint32_t bytes = edit(begin, end - begin);
+    plan_.edit_bytes[bytes] = 0xe9;
+    write_rel(bytes + 1, begin + kJumpLength, to);
+  }
+
+  bool springboard(std::size_t index, SiteKind kind) {
+    const Insn& insn = code_.insns()[index];
+    auto at = windows_.springboard(insn.end());
+    if (!at) return false;
+    std::uint32_t hop = edit(insn.end() - 1, 1);
+    plan_.edit_bytes[hop] = static_cast<std::uint8_t>(*at - insn.end());
+    plan_.edit_bytes[edit(*at, 1)] = 0xe9;
+    add_site(index, kind, Method::Springboard, lead_to_tick(*at + 1, index));
+    windows_.take(insn.at, insn.end());
+    return true;
+  }
+
+  bool trap(std::size_t index) {
+    Window alone{index, index};
+    if (!trampolines_.copy_window(alone, RelMask{false, false, false, false}, Method::Trap)) return false;
+    windows_.take(alone);
+    edit(code_.insns()[index].at, 1);
+    return true;
+  }
+
+  // Adds an edit, filled with int3; the index of its first byte.
+  std::uint32_t edit(std::uint32_t at, std::uint32_t length) {
+    auto bytes = static_cast<std::uint32_t>(plan_.edit_bytes.size());
+    plan_.edits.push_back({at, bytes, length});
+    plan_.edit_bytes.resize(bytes + length, 0xcc);
+    return bytes;
+  }
+
+  void write_rel(std::uint32_t bytes, std::uint32_t program_end, std::int64_t to) {
+    auto rel = static_cast<std::int32_t>(to - static_cast<std::int64_t>(code_.va(program_end)));
+    std::memcpy(plan_.edit_bytes.data() + bytes, &rel, 4);
+  }
+  void fill(const Rel& rel) { write_rel(rel.bytes, rel.program_end, trampolines_.address_of_tick(rel.tick)); }
+
+  void order() {
+    std::ranges::sort(plan_.edits, {}, &Edit::program);
+    std::ranges::sort(plan_.sites, {}, &Site::program);
+    plan_.index_copies();
+  }
+
+  const CodeMap& code_;
+  const Sites& sites_;
+  Plan& plan_;
+  Effects effects_;
+  Windows windows_;
+  Trampolines trampolines_;
+  std::vector<Rel> rels_;
+  std::unordered_map<std::uint32_t, std::uint32_t> headers_;  // patched loop headers -> stop
+};
+
+}  // namespace
+
+Result<Plan> make_plan(Bytes file, const PlanOptions& options) {
+  TMREC_TRY(ElfImage image, ElfImage::parse(file));
+  UnwindInfo unwind = read_unwind_info(image);
+  TMREC_TRY(CodeMap code, CodeMap::make(image, unwind));
+  Bits entries = find_hidden_entries(image, unwind, code);
+  Sites sites(image, code, options);
+
+  Plan plan;
+  plan.options = options;
+  auto hash = XXH3_128bits(file.data(), file.size());
+  plan.content = {hash.low64, hash.high64};
+  plan.text_va = code.base();
+  plan.text_size = static_cast<std::uint32_t>(code.text().size());
+  for (const Insn& insn : code.insns()) plan.code_bytes += insn.length;
+  TMREC_CHECKED(Planner(code, entries, sites, plan).run());
+  return plan;
+}
+
+}  // namespace tmrec::patch

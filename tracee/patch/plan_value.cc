@@ -1,0 +1,162 @@
+// A finished plan: look-ups, and its encoded form. The encoding is the arrays as they lie in memory (all of fixed
+// layout, little-endian), a header with their lengths before them and xxh3 over everything at the end.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <tuple>
+#include <type_traits>
+
+#include "tracee/patch/block.h"
+
+namespace tmrec::patch {
+
+namespace {
+
+constexpr std::uint64_t kMagic = 0x6e616c7063726d74;  // "tmrcplan"
+
+struct Header {
+  std::uint64_t magic;
+  std::uint32_t version;
+  PlanOptions options;
+  std::uint8_t padding[3];
+  std::array<std::uint64_t, 2> content;
+  std::uint64_t text_va, text_size;
+  std::int64_t block_va;
+  std::uint64_t code_bytes;
+  std::uint64_t block, edits, edit_bytes, sites, stops, places;  // number of elements
+};
+static_assert(std::is_trivially_copyable_v<Header> && sizeof(PlanOptions) == 5);
+
+auto copy_order(const Place& p) { return std::pair(p.program, p.block); }
+
+template <class T>
+void append(std::string& out, const std::vector<T>& values) {
+  static_assert(std::has_unique_object_representations_v<T>, "padding would make equal plans differ");
+  out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+template <class T>
+bool take(Bytes& rest, std::uint64_t count, std::vector<T>& values) {
+  if (count > rest.size() / sizeof(T)) return false;
+  values.resize(count);
+  if (count > 0) std::memcpy(static_cast<void*>(values.data()), rest.data(), count * sizeof(T));
+  rest = rest.subspan(count * sizeof(T));
+  return true;
+}
+
+// Everything that the rest of the program relies on without looking again.
+bool is_consistent(const Plan& plan) {
+  std::uint64_t end = 0;
+  for (const Edit& e : plan.edits) {
+    if (e.program < end || e.length > plan.text_size || e.program > plan.text_size - e.length) return false;
+    if (e.length > plan.edit_bytes.size() || e.bytes > plan.edit_bytes.size() - e.length) return false;
+    end = std::uint64_t{e.program} + e.length;
+  }
+  auto site_fits = [&](const Site& s) {
+    return s.program < plan.text_size && (s.stop < plan.stops.size() || s.stop == kNone) &&
+           static_cast<std::size_t>(s.kind) < kSiteKinds && static_cast<std::size_t>(s.method) < kMethods;
+  };
+  auto stop_fits = [&](const Stop& s) {
+    return s.program < plan.text_size && s.resume < plan.block.size() && static_cast<std::size_t>(s.kind) < kSiteKinds;
+  };
+  auto place_fits = [&](const Place& p) {
+    return p.block < plan.block.size() && p.program <= plan.text_size && p.phase <= Phase::Stub;
+  };
+  return std::ranges::all_of(plan.sites, site_fits) && std::ranges::all_of(plan.stops, stop_fits) &&
+         std::ranges::all_of(plan.places, place_fits) && std::ranges::is_sorted(plan.places, {}, &Place::block) &&
+         !plan.places.empty() && plan.places.front().block == 0;
+}
+
+}  // namespace
+
+std::string_view name_of(SiteKind kind) {
+  static constexpr std::string_view names[kSiteKinds] = {
+      "backward branch", "indirect jump", "call",   "syscall", "rdtsc", "rdtscp",          "rdpid", "rdrand",
+      "rdseed",          "cpuid",         "xgetbv", "rdpmc",   "rdpru", "store of system", "xbegin"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+std::string_view name_of(Method method) {
+  static constexpr std::string_view names[kMethods] = {"none", "retarget", "window", "springboard", "trap", "header"};
+  return names[static_cast<std::size_t>(method)];
+}
+
+const Place& Plan::place_of(std::uint32_t block_offset) const {
+  return *std::prev(std::ranges::upper_bound(places, block_offset, {}, &Place::block));
+}
+
+std::vector<std::uint32_t> Plan::copies_of(std::uint32_t program_offset) const {
+  std::vector<std::uint32_t> found;
+  for (auto [place, end] = std::ranges::equal_range(copies, program_offset, {}, &Place::program); place != end;
+       ++place) {
+    found.push_back(place->block);
+  }
+  return found;
+}
+
+void Plan::index_copies() {
+  copies.clear();
+  std::ranges::copy_if(places, std::back_inserter(copies), [](const Place& p) { return p.phase == Phase::Exact; });
+  std::ranges::sort(copies, {}, copy_order);
+}
+
+void Plan::apply(std::span<std::uint8_t> text) const {
+  for (const Edit& e : edits) std::copy_n(edit_bytes.data() + e.bytes, e.length, text.data() + e.program);
+}
+
+std::string Plan::encode() const {
+  Header header{};
+  header.magic = kMagic;
+  header.version = kPatcherVersion;
+  header.options = options;
+  header.content = content;
+  header.text_va = text_va;
+  header.text_size = text_size;
+  header.block_va = block_va;
+  header.code_bytes = code_bytes;
+  header.block = block.size();
+  header.edits = edits.size();
+  header.edit_bytes = edit_bytes.size();
+  header.sites = sites.size();
+  header.stops = stops.size();
+  header.places = places.size();
+  std::string out(reinterpret_cast<const char*>(&header), sizeof(header));
+  append(out, block);
+  append(out, edits);
+  append(out, edit_bytes);
+  append(out, sites);
+  append(out, stops);
+  append(out, places);
+  std::uint64_t sum = XXH3_64bits(out.data(), out.size());
+  out.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
+  return out;
+}
+
+Result<Plan> Plan::decode(Bytes bytes) {
+  auto bad = [] { return fail(ErrorKind::System, "damaged patch plan"); };
+  std::uint64_t sum = 0;
+  if (bytes.size() < sizeof(Header) + sizeof(sum)) return bad();
+  Bytes rest = bytes.first(bytes.size() - sizeof(sum));
+  std::memcpy(&sum, rest.data() + rest.size(), sizeof(sum));
+  auto header = Reader(bytes).get<Header>();
+  if (header.magic != kMagic) return fail(ErrorKind::System, "not a patch plan");
+  if (header.version != kPatcherVersion) return fail(ErrorKind::System, "a patch plan of another version");
+  if (sum != XXH3_64bits(rest.data(), rest.size())) return bad();
+  rest = rest.subspan(sizeof(header));
+
+  Plan plan;
+  plan.options = header.options;
+  plan.content = header.content;
+  plan.text_va = header.text_va;
+  plan.text_size = static_cast<std::uint32_t>(header.text_size);
+  plan.block_va = header.block_va;
+  plan.code_bytes = header.code_bytes;
+  bool complete = take(rest, header.block, plan.block) && take(rest, header.edits, plan.edits) &&
+                  take(rest, header.edit_bytes, plan.edit_bytes) && take(rest, header.sites, plan.sites) &&
+                  take(rest, header.stops, plan.stops) && take(rest, header.places, plan.places) && rest.empty();
+  if (!complete || !is_consistent(plan)) return bad();
+  plan.index_copies();
+  return plan;
+}
+
+}  // namespace tmrec::patch

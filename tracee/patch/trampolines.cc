@@ -1,0 +1,284 @@
+#include "tracee/patch/trampolines.h"
+
+#include <algorithm>
+
+#include "format/types.h"
+
+namespace tmrec::patch {
+
+namespace {
+constexpr std::uint32_t kLongestLoop = 192;  // bytes
+constexpr std::uint32_t kLoopAlign = 32;
+}  // namespace
+
+Trampolines::Trampolines(const CodeMap& code, const Bits& hidden_entries, const Sites& sites, Effects& effects,
+                         Plan& plan)
+    : code_(code), entries_(hidden_entries), sites_(sites), effects_(effects), plan_(plan) {}
+
+Result<void> Trampolines::reserve(Reach reach) {
+  TMREC_TRY(auto space, BlockSpace::make(code_.base(), code_.base() + code_.text().size(), reach));
+  space_ = std::move(space);
+  if (space_->take(kCommonEnd, 1) != space_->begin()) return fail(ErrorKind::System, "no room for trampolines");
+  return {};
+}
+
+std::uint32_t Trampolines::add_stop(std::uint32_t program, SiteKind kind, bool live, std::uint16_t length) {
+  plan_.stops.push_back({program, 0, kind, live, length});
+  return static_cast<std::uint32_t>(plan_.stops.size() - 1);
+}
+
+std::size_t Trampolines::tick_of(std::size_t index) {
+  const Insn& insn = code_.insns()[index];
+  auto target = static_cast<std::uint32_t>(code_.target(insn));
+  SiteKind kind = insn.kind == Kind::Call ? SiteKind::Call : SiteKind::BackwardBranch;
+  if (plan_.options.copy_loops && kind == SiteKind::BackwardBranch) {
+    if (auto known = loop_ticks_.find(insn.at); known != loop_ticks_.end()) return known->second;
+    if (auto copied = loop_tick(index, target)) {
+      loop_ticks_[insn.at] = *copied;
+      return *copied;
+    }
+  }
+  std::uint64_t key = std::uint64_t{target} << 1 | (kind == SiteKind::Call);
+  auto known = plain_ticks_.find(key);
+  return known != plain_ticks_.end() ? known->second : plain_ticks_[key] = plain_tick(target, kind);
+}
+
+std::size_t Trampolines::plain_tick(std::uint32_t target, SiteKind kind) {
+  bool live = kind == SiteKind::Call ? !effects_.flags_dead_at_call(target) : !effects_.flags_dead(target);
+  std::uint32_t stop = add_stop(target, kind, live, 0);
+  Piece piece;
+  auto tick = piece.code.count(target, live);
+  piece.resumes.emplace_back(stop, piece.code.size());
+  piece.code.jmp(Link::To::Program, target);
+  piece.code.slow(tick, target, stop);
+  pieces_.push_back(std::move(piece));
+  ticks_.push_back({pieces_.size() - 1, 0, stop});
+  return ticks_.size() - 1;
+}
+
+// Innermost, short, all of it movable, without anything that must be patched but its own back edge.
+bool Trampolines::loop_copies_well(std::size_t head, std::size_t branch) {
+  const auto& insns = code_.insns();
+  for (std::size_t i = head; i < branch; ++i) {
+    const Insn& insn = insns[i];
+    if (insn.end() != insns[i + 1].at || sites_.kind_of(i) || !effects_.movable(insn)) return false;
+    if (insn.kind == Kind::JmpIndirect || insn.kind == Kind::Loop) return false;
+  }
+  return true;
+}
+
+std::optional<std::size_t> Trampolines::loop_tick(std::size_t index, std::uint32_t target) {
+  const Insn branch = code_.insns()[index];
+  if (branch.kind == Kind::Loop || branch.odd || !code_.starts().test(target) || branch.end() - target > kLongestLoop) {
+    return std::nullopt;
+  }
+  std::size_t head = code_.index_of(target);
+  if (!effects_.flags_dead(target) || !loop_copies_well(head, index)) return std::nullopt;
+  std::uint32_t stop = add_stop(target, SiteKind::BackwardBranch, false, 0);
+  Piece piece;
+  piece.align = kLoopAlign;
+  for (std::size_t i = head; i < index; ++i) {
+    const Insn& insn = code_.insns()[i];
+    piece.copies[insn.at] = piece.code.size();
+    piece.code.place(insn.at, Phase::Exact);
+    if (!is_direct_branch(insn.kind)) {
+      piece.code.copy(code_, insn);
+      continue;
+    }
+    std::int64_t t = code_.target(insn);
+    bool inside = t > insn.at && t <= std::int64_t{branch.at} && code_.starts().test(static_cast<std::size_t>(t));
+    copy_branch(piece.code, insn, inside ? Link::To::HereProgram : Link::To::Program, t);
+  }
+  piece.copies[branch.at] = piece.code.size();
+  if (branch.kind == Kind::JccShort || branch.kind == Kind::JccNear) {
+    piece.code.place(branch.at, Phase::Exact);
+    piece.code.jcc(condition_of(code_, branch) ^ 1, Link::To::Program, branch.end());
+  } else if (head == index) {
+    piece.copies.erase(branch.at);  // a jump to itself: nothing but the tick remains
+  }
+  std::uint32_t entry = piece.code.size();
+  std::int64_t again = piece.copies.empty() ? entry : 0;
+  piece.resumes.emplace_back(stop, piece.code.count_and_loop(target, again, stop));
+  pieces_.push_back(std::move(piece));
+  ticks_.push_back({pieces_.size() - 1, entry, stop});
+  return ticks_.size() - 1;
+}
+
+void Trampolines::copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value) {
+  switch (insn.kind) {
+    case Kind::JccShort:
+    case Kind::JccNear:
+      code.jcc(condition_of(code_, insn), to, value);
+      break;
+    case Kind::Loop:
+      code.raw({code_.bytes(insn)[insn.opcode], 2});  // to the long jump
+      code.place(insn.end(), Phase::Going);
+      code.raw({0xeb, 5});  // over it
+      code.place(static_cast<std::uint32_t>(code_.target(insn)), Phase::Going);
+      code.jmp(to, value);
+      break;
+    default:
+      code.jmp(to, value);
+  }
+}
+
+bool Trampolines::flags_live_at_entries(std::uint32_t at) {
+  const auto& functions = code_.functions();
+  auto f = std::upper_bound(functions.begin(), functions.end(), at, [](auto a, auto& r) { return a < r.begin; });
+  if (f == functions.begin() || std::prev(f)->end <= at) return true;
+  --f;
+  auto [known, fresh] = live_functions_.try_emplace(f->begin, false);
+  if (!fresh) return known->second;
+  // The function's own start is entered by calls.
+  for (std::uint32_t i = f->begin + 1; i < f->end; ++i) {
+    if (entries_.test(i) && code_.starts().test(i) && !effects_.flags_dead(i)) return known->second = true;
+  }
+  return false;
+}
+
+void Trampolines::move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop) {
+  bool live = plan_.stops[stop].flags_live;
+  auto tick = piece.code.count(insn.at, live);
+  piece.resumes.emplace_back(stop, piece.code.size());
+  piece.code.place(insn.at, Phase::Counted);
+  piece.code.copy(code_, insn);
+  piece.code.slow(tick, insn.at, stop);
+}
+
+// Appends what replaces this instruction of a window, and notes its site.
+void Trampolines::move(Piece& piece, std::size_t index, Method method) {
+  const Insn& insn = code_.insns()[index];
+  auto kind = sites_.kind_of(index);
+  std::uint32_t stop = kNone;
+  piece.code.place(insn.at, Phase::Exact);
+  if (!kind) {
+    if (is_direct_branch(insn.kind))
+      copy_branch(piece.code, insn, Link::To::Program, code_.target(insn));
+    else
+      piece.code.copy(code_, insn);
+    return;
+  }
+  if (is_direct_branch(insn.kind)) {
+    std::size_t tick = tick_of(index);
+    stop = ticks_[tick].stop;
+    copy_branch(piece.code, insn, Link::To::Tick, static_cast<std::int64_t>(tick));
+  } else if (insn.kind == Kind::JmpIndirect) {
+    stop = add_stop(insn.at, *kind, flags_live_at_entries(insn.at), insn.length);
+    move_indirect_jump(piece, insn, stop);
+  } else {
+    stop = add_stop(insn.at, *kind, true, insn.length);
+    piece.code.leave(stop, kSpecialCommon);
+    piece.resumes.emplace_back(stop, piece.code.size());
+  }
+  plan_.sites.push_back({insn.at, stop, *kind, method, insn.length});
+}
+
+std::optional<std::int64_t> Trampolines::copy_window(const Window& window, const RelMask& mask, Method method) {
+  return place_window(Piece{}, window, mask, method);
+}
+
+std::optional<Trampolines::Header> Trampolines::copy_header(const Window& window, const RelMask& mask) {
+  std::uint32_t head = code_.insns()[window.first].at;
+  bool live = !effects_.flags_dead(head);
+  std::uint32_t stop = add_stop(head, SiteKind::BackwardBranch, live, 0);
+  // The slow part first: what follows the tick is the window.
+  Piece piece;
+  auto tick = piece.code.count(head, live);
+  std::uint32_t over = piece.code.hop(0xeb);
+  piece.code.slow(tick, head, stop);
+  piece.code.land(over);
+  piece.resumes.emplace_back(stop, piece.code.size());
+  auto va = place_window(std::move(piece), window, mask, Method::Window);
+  return va ? std::optional(Header{*va, stop}) : std::nullopt;
+}
+
+// Appends the window's instructions to the piece and finds room for it.
+std::optional<std::int64_t> Trampolines::place_window(Piece piece, const Window& window, const RelMask& mask,
+                                                      Method method) {
+  // Sites are only kept if there is room.
+  std::size_t sites = plan_.sites.size();
+  for (std::size_t i = window.first; i <= window.last; ++i) move(piece, i, method);
+  const Insn& last = code_.insns()[window.last];
+  if (!ends_flow(last.kind)) {
+    piece.code.place(last.end(), Phase::Going);
+    piece.code.jmp(Link::To::Program, last.end());
+  }
+  std::int64_t from = static_cast<std::int64_t>(code_.va(code_.insns()[window.first].at)) + kJumpLength;
+  auto va = space_->take_for(piece.code.size(), from, mask);
+  if (!va) {
+    plan_.sites.resize(sites);
+    return std::nullopt;
+  }
+  piece.va = *va;
+  piece.placed = true;
+  pieces_.push_back(std::move(piece));
+  return va;
+}
+
+std::int64_t Trampolines::address_of_tick(std::size_t tick) const {
+  return pieces_[ticks_[tick].piece].va + ticks_[tick].at;
+}
+
+Result<void> Trampolines::resolve(Piece& piece) {
+  for (const Link& link : piece.code.links()) {
+    std::int64_t to = 0;
+    switch (link.to) {
+      case Link::To::Program:
+        to = static_cast<std::int64_t>(code_.base()) + link.value;
+        break;
+      case Link::To::Address:
+        to = link.value;
+        break;
+      case Link::To::Tick:
+        to = address_of_tick(static_cast<std::size_t>(link.value));
+        break;
+      case Link::To::Common:
+        to = space_->begin() + link.value;
+        break;
+      case Link::To::Here:
+        to = piece.va + link.value;
+        break;
+      case Link::To::HereProgram: {
+        auto copy = piece.copies.find(static_cast<std::uint32_t>(link.value));
+        if (copy == piece.copies.end()) return fail(ErrorKind::System, "a copied loop branches into an instruction");
+        to = piece.va + copy->second;
+      }
+    }
+    std::int64_t distance = to - (piece.va + link.at + 4 + link.tail);
+    if (distance != static_cast<std::int32_t>(distance)) return fail(ErrorKind::System, "an operand is out of reach");
+    auto value = static_cast<std::int32_t>(distance);
+    std::memcpy(piece.code.bytes().data() + link.at, &value, 4);
+  }
+  return {};
+}
+
+Result<void> Trampolines::finish() {
+  for (Piece& piece : pieces_) {
+    if (piece.placed) continue;
+    auto va = space_->take(piece.code.size(), piece.align);
+    if (!va) return fail(ErrorKind::System, "no room for trampolines");
+    piece.va = *va;
+  }
+  for (Piece& piece : pieces_) TMREC_CHECKED(resolve(piece));
+  plan_.block_va = space_->begin();
+  plan_.block.assign(page_up(static_cast<std::uint64_t>(space_->used_end() - space_->begin())), 0xcc);
+  std::ranges::copy(common_code(), plan_.block.begin());
+  plan_.places.push_back({0, 0, Phase::Stub});
+
+  std::vector<const Piece*> order;
+  for (const Piece& piece : pieces_) order.push_back(&piece);
+  std::ranges::sort(order, {}, &Piece::va);
+  std::uint32_t end = kCommonEnd;
+  for (const Piece* piece : order) {
+    auto at = static_cast<std::uint32_t>(piece->va - space_->begin());
+    if (at > end) plan_.places.push_back({end, 0, Phase::Stub});
+    std::ranges::copy(piece->code.bytes(), plan_.block.begin() + at);
+    for (const Place& p : piece->code.places()) plan_.places.push_back({at + p.block, p.program, p.phase});
+    for (auto [stop, offset] : piece->resumes) plan_.stops[stop].resume = at + offset;
+    end = at + piece->code.size();
+  }
+  if (end < plan_.block.size()) plan_.places.push_back({end, 0, Phase::Stub});
+  return {};
+}
+
+}  // namespace tmrec::patch

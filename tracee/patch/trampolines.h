@@ -1,0 +1,82 @@
+// All trampolines of a module: counting code, copies of loops and of windows; then their addresses.
+//
+// Counting code is shared by all back edges with the same target. The copy of a small loop belongs to one back edge:
+// from the second round on the loop runs in the copy, its counter on the way, aligned as the hardware likes it.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+
+#include "tracee/patch/block.h"
+#include "tracee/patch/effects.h"
+#include "tracee/patch/emit.h"
+#include "tracee/patch/sites.h"
+#include "tracee/patch/window.h"
+
+namespace tmrec::patch {
+
+class Trampolines {
+ public:
+  Trampolines(const CodeMap& code, const Bits& hidden_entries, const Sites& sites, Effects& effects, Plan& plan);
+
+  // First of all. Error: the text is too large for this reach.
+  Result<void> reserve(Reach reach);
+
+  // The tick that the direct branch at this index leads to, when taken backwards.
+  std::size_t tick_of(std::size_t index);
+  std::uint32_t stop_of_tick(std::size_t tick) const { return ticks_[tick].stop; }
+  // A copy of the window's instructions that goes on behind it, at a distance from `from` that suits the mask; its
+  // block address. Adds the window's sites to the plan. nullopt: no room.
+  std::optional<std::int64_t> copy_window(const Window& window, const RelMask& mask, Method method);
+  // The same with a tick before the first instruction, which is a loop's header.
+  struct Header {
+    std::int64_t va;
+    std::uint32_t stop;
+  };
+  std::optional<Header> copy_header(const Window& window, const RelMask& mask);
+
+  // Gives every trampoline its address and fills plan.block, stops' resume offsets and places. Error: no room.
+  Result<void> finish();
+  // Once finished: the link-time address of a tick's code.
+  std::int64_t address_of_tick(std::size_t tick) const;
+
+ private:
+  struct Piece {
+    Code code;
+    std::int64_t va = 0;
+    std::uint32_t align = 1;
+    bool placed = false;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> resumes = {};  // stop, offset in the code
+    std::map<std::uint32_t, std::uint32_t> copies = {};                 // program offset -> offset in the code (loops)
+  };
+  struct Tick {
+    std::size_t piece;
+    std::uint32_t at;
+    std::uint32_t stop;
+  };
+
+  std::uint32_t add_stop(std::uint32_t program, SiteKind kind, bool live, std::uint16_t length);
+  std::size_t plain_tick(std::uint32_t target, SiteKind kind);
+  std::optional<std::size_t> loop_tick(std::size_t index, std::uint32_t target);
+  bool loop_copies_well(std::size_t head, std::size_t branch);
+  void copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value);
+  std::optional<std::int64_t> place_window(Piece piece, const Window& window, const RelMask& mask, Method method);
+  void move(Piece& piece, std::size_t index, Method method);
+  void move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop);
+  bool flags_live_at_entries(std::uint32_t at);
+  Result<void> resolve(Piece& piece);
+
+  const CodeMap& code_;
+  const Bits& entries_;
+  const Sites& sites_;
+  Effects& effects_;
+  Plan& plan_;
+  std::optional<BlockSpace> space_;
+  std::vector<Piece> pieces_;
+  std::vector<Tick> ticks_;
+  std::unordered_map<std::uint64_t, std::size_t> plain_ticks_;  // by target, and whether calls lead there
+  std::unordered_map<std::uint32_t, std::size_t> loop_ticks_;   // by the back edge's instruction
+  std::unordered_map<std::uint32_t, bool> live_functions_;
+};
+
+}  // namespace tmrec::patch
