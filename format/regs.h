@@ -7,10 +7,11 @@
 #include <cstdint>
 
 // One list serves printing, comparing and the gdb stub.
-#define TMREC_REGISTERS(X)                                                                                           \
-  X(r15)                                                                                                             \
-  X(r14) X(r13) X(r12) X(rbp) X(rbx) X(r11) X(r10) X(r9) X(r8) X(rax) X(rcx) X(rdx) X(rsi) X(rdi) X(orig_rax) X(rip) \
-      X(cs) X(eflags) X(rsp) X(ss) X(fs_base) X(gs_base) X(ds) X(es) X(fs) X(gs)
+// clang-format off
+#define TMREC_REGISTERS(X) \
+  X(r15) X(r14) X(r13) X(r12) X(rbp) X(rbx) X(r11) X(r10) X(r9) X(r8) X(rax) X(rcx) X(rdx) X(rsi) X(rdi) \
+  X(orig_rax) X(rip) X(cs) X(eflags) X(rsp) X(ss) X(fs_base) X(gs_base) X(ds) X(es) X(fs) X(gs)
+// clang-format on
 
 namespace tmrec {
 
