@@ -211,6 +211,10 @@ std::optional<std::int64_t> Trampolines::place_window(Piece piece, const Window&
   }
   piece.va = *va;
   piece.placed = true;
+  for (const Place& p : piece.code.places()) {
+    if (p.phase == Phase::Exact) moved_[p.program] = *va + p.block;
+  }
+  if (method == Method::Window) moved_[code_.insns()[window.first].at] = *va;  // a header's tick included
   pieces_.push_back(std::move(piece));
   return va;
 }
@@ -219,12 +223,17 @@ std::int64_t Trampolines::address_of_tick(std::size_t tick) const {
   return pieces_[ticks_[tick].piece].va + ticks_[tick].at;
 }
 
+std::int64_t Trampolines::address_of_program(std::int64_t offset) const {
+  auto moved = moved_.find(static_cast<std::uint32_t>(offset));
+  return moved != moved_.end() ? moved->second : static_cast<std::int64_t>(code_.base()) + offset;
+}
+
 Result<void> Trampolines::resolve(Piece& piece) {
   for (const Link& link : piece.code.links()) {
     std::int64_t to = 0;
     switch (link.to) {
       case Link::To::Program:
-        to = static_cast<std::int64_t>(code_.base()) + link.value;
+        to = address_of_program(link.value);
         break;
       case Link::To::Address:
         to = link.value;

@@ -64,6 +64,7 @@ class Trampolines {
   void move(Piece& piece, std::size_t index, Method method);
   void move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop);
   bool flags_live_at_entries(std::uint32_t at);
+  std::int64_t address_of_program(std::int64_t offset) const;
   Result<void> resolve(Piece& piece);
 
   const CodeMap& code_;
@@ -77,6 +78,8 @@ class Trampolines {
   std::unordered_map<std::uint64_t, std::size_t> plain_ticks_;  // by target, and whether calls lead there
   std::unordered_map<std::uint32_t, std::size_t> loop_ticks_;   // by the back edge's instruction
   std::unordered_map<std::uint32_t, bool> live_functions_;
+  // Instructions that windows replaced: where code that wants to go there must go, inside windows of necessity.
+  std::unordered_map<std::uint32_t, std::int64_t> moved_;
 };
 
 }  // namespace tmrec::patch

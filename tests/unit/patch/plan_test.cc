@@ -135,6 +135,32 @@ std::size_t bad_copies(const Module& m) {
   return bad;
 }
 
+// Jumps from the block into the text never lead into a window.
+std::size_t bad_ways_out(const Module& m) {
+  Bits inside(m.code.text().size());
+  for (const Edit& e : m.plan.edits) inside.set_range(e.program + 1, e.program + e.length);
+  std::size_t bad = 0, seen = 0;
+  for (std::size_t i = 0; i < m.plan.places.size(); ++i) {
+    if (m.plan.places[i].phase == Phase::Stub) continue;
+    std::uint32_t end = i + 1 < m.plan.places.size() ? m.plan.places[i + 1].block : std::uint32_t(m.plan.block.size());
+    for (std::uint32_t at = m.plan.places[i].block; at < end;) {
+      Bytes bytes = Bytes(m.plan.block).subspan(at);
+      auto insn = decode(bytes, at);
+      if (!insn) return bad + 1;
+      at = insn->end();
+      if (!is_direct_branch(insn->kind)) continue;
+      std::int64_t to = m.plan.block_va + at + branch_displacement(*insn, bytes) - std::int64_t(m.code.base());
+      if (to < 0 || to >= std::int64_t(m.code.text().size())) continue;
+      ++seen;
+      auto offset = static_cast<std::uint32_t>(to);
+      if (m.code.starts().test(offset) && !inside.test(offset)) continue;
+      if (++bad < 5) MESSAGE("from ", at, " in the block, phase ", int(m.plan.places[i].phase), ", to ", m.code.va(offset));
+    }
+  }
+  CHECK(seen > 100);
+  return bad;
+}
+
 // Sites changed in place lead to their stop's program address.
 std::size_t bad_sites(const Module& m) {
   std::size_t bad = 0;
@@ -154,6 +180,7 @@ void check(const Module& m) {
   CHECK(bad_windows(m) == 0);
   CHECK(bad_copies(m) == 0);
   CHECK(bad_sites(m) == 0);
+  CHECK(bad_ways_out(m) == 0);
   CHECK(m.plan.places.front().block == 0);
   CHECK(std::ranges::is_sorted(m.plan.places, {}, &Place::block));
   CHECK(std::ranges::adjacent_find(m.plan.places, {}, &Place::block) == m.plan.places.end());

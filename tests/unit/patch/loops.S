@@ -1,0 +1,147 @@
+# Functions whose ticks can be counted by hand. long f(long n), n > 0.
+	.text
+	.macro function name
+	.globl \name
+	.type \name, @function
+	.p2align 4
+\name:
+	.cfi_startproc
+	.endm
+	.macro done name
+	.cfi_endproc
+	.size \name, . - \name
+	.endm
+
+# n - 1 ticks; a short back edge behind the instruction that sets its flags. Returns n * (n + 1) / 2.
+function sum_down
+	xor %eax, %eax
+1:	add %rdi, %rax
+	dec %rdi
+	jnz 1b
+	ret
+done sum_down
+
+# n - 1 ticks; one instruction, an entry before and a return behind.
+function one_instruction
+	mov %rdi, %rax
+	neg %rdi
+	jmp 1f
+	nop
+1:	inc %rdi
+	jnz 1b
+	ret
+done one_instruction
+
+# n - 1 ticks; `loop` has an 8-bit displacement only.
+function with_loop
+	mov %rdi, %rcx
+	xor %eax, %eax
+1:	add %rcx, %rax
+	loop 1b
+	ret
+done with_loop
+
+# n ticks: ZF is read at the target, so counting must preserve it.
+function flags_live
+	xor %eax, %eax
+	test %rdi, %rdi
+1:	je 2f
+	inc %rax
+	dec %rdi
+	jmp 1b
+2:	ret
+done flags_live
+
+# n - 1 ticks: carry lives through the loop. Returns n.
+function carry
+	xor %eax, %eax
+	stc
+1:	adc $0, %rax
+	stc
+	dec %rdi
+	jnz 1b
+	ret
+done carry
+
+# n ticks: recursion without a loop. Returns n.
+function recurse
+	test %rdi, %rdi
+	jz 1f
+	dec %rdi
+	call recurse
+	inc %rax
+	ret
+1:	xor %eax, %eax
+	ret
+done recurse
+
+# 3 * n ticks: a table of 32-bit offsets, three cases each time round. Returns 6 * n.
+function dispatch
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	xor %eax, %eax
+	xor %edx, %edx
+	lea table(%rip), %rsi
+next:	movslq (%rsi,%rdx,4), %rbx
+	add %rsi, %rbx
+	jmp *%rbx
+case0:	inc %rax
+	mov $1, %edx
+	movslq (%rsi,%rdx,4), %rbx
+	add %rsi, %rbx
+	jmp *%rbx
+case1:	add $2, %rax
+	mov $2, %edx
+	movslq (%rsi,%rdx,4), %rbx
+	add %rsi, %rbx
+	jmp *%rbx
+case2:	add $3, %rax
+	xor %edx, %edx
+	dec %rdi
+	jz out
+	movslq (%rsi,%rdx,4), %rbx
+	add %rsi, %rbx
+	jmp *%rbx
+out:	pop %rbx
+	.cfi_adjust_cfa_offset -8
+	ret
+done dispatch
+
+# n * (n - 1) / 2 + n - 1 ticks: the inner loop branches within itself, leaves early and reads memory relative to rip.
+function nested
+	xor %eax, %eax
+	mov %rdi, %rcx
+1:	mov %rcx, %rdx
+2:	test $1, %dl
+	jz 3f
+	add one(%rip), %rax
+	jmp 4f
+3:	add $2, %rax
+4:	cmp $-7, %rdx
+	je 5f
+	dec %rdx
+	jns 2b
+5:	dec %rcx
+	jnz 1b
+	ret
+done nested
+
+# n - 1 ticks, and n syscalls that must be performed (getppid).
+function syscalls
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	mov %rdi, %rbx
+1:	mov $110, %eax
+	syscall
+	dec %rbx
+	jnz 1b
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
+	ret
+done syscalls
+
+	.section .rodata
+	.p2align 3
+one:	.quad 1
+table:	.long case0 - table, case1 - table, case2 - table
+	.section .note.GNU-stack, "", @progbits
