@@ -42,7 +42,7 @@ class Planner {
   void patch(std::size_t index, SiteKind kind) {
     const Insn& insn = code_.insns()[index];
     bool near = insn.kind == Kind::JccNear || insn.kind == Kind::JmpNear || insn.kind == Kind::Call;
-    bool possible = !insn.odd && insn.kind != Kind::Xbegin;
+    bool possible = !insn.odd && insn.kind != Kind::Xbegin && !windows_.entered_inside(insn);
     if (possible && near) return retarget(index, kind);
     if (possible && window(index)) return;
     if (possible && is_short_branch(insn.kind) && springboard(index, kind)) return;

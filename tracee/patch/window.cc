@@ -20,9 +20,20 @@ bool Windows::fits(std::size_t index, std::size_t first, std::size_t last) {
   for (std::size_t i = first; i <= last; ++i) {
     const Insn& insn = insns[i];
     if (taken_.test(insn.at) || (i != index && !effects_.movable(insn))) return false;
-    if (i > first && (insns[i - 1].end() != insn.at || entered(insn.at))) return false;
+    if (i > first && insns[i - 1].end() != insn.at) return false;
+    // Each byte, since glibc jumps behind a lock prefix.
+    for (std::uint32_t at = insn.at + (i == first); at < insn.end(); ++at) {
+      if (entered(at)) return false;
+    }
   }
   return true;
+}
+
+bool Windows::entered_inside(const Insn& insn) const {
+  for (std::uint32_t at = insn.at + 1; at < insn.end(); ++at) {
+    if (code_.targets().test(at)) return true;
+  }
+  return false;
 }
 
 // The instruction before comes first: it mostly sets the flags that a conditional jump reads, and is never entered.

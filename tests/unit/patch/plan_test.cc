@@ -66,8 +66,8 @@ std::size_t bad_boundaries(const Module& m) {
   for (const Edit& e : m.plan.edits) {
     bool window = e.length >= 5;
     for (std::uint32_t at = e.program + 1; at < e.program + e.length; ++at) {
+      if (entered(m, at) && (window || m.code.starts().test(at))) ++bad;
       if (!m.code.starts().test(at)) continue;
-      if (entered(m, at)) ++bad;
       if (window && !is_trapping(m.patched[at])) ++bad;
       if (window && m.plan.copies_of(at).empty()) ++bad;
     }
@@ -153,8 +153,9 @@ std::size_t bad_ways_out(const Module& m) {
       if (to < 0 || to >= std::int64_t(m.code.text().size())) continue;
       ++seen;
       auto offset = static_cast<std::uint32_t>(to);
-      if (m.code.starts().test(offset) && !inside.test(offset)) continue;
-      if (++bad < 5) MESSAGE("from ", at, " in the block, phase ", int(m.plan.places[i].phase), ", to ", m.code.va(offset));
+      if (!inside.test(offset)) continue;
+      if (++bad < 5)
+        MESSAGE("from ", at, " in the block, phase ", int(m.plan.places[i].phase), ", to ", m.code.va(offset));
     }
   }
   CHECK(seen > 100);
