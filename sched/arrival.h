@@ -38,6 +38,7 @@ struct ArrivalStop {
     Syscall,     // at a system call, which is not performed
     Ended,
     TimedOut,
+    NoBreakpoint,  // it could not be set
   } kind = Kind::Ended;
   int signal = 0;
 };
@@ -191,6 +192,9 @@ class ArrivalWalk {
         break;
       case Kind::TimedOut:
         miss(Reason::NoProgress, "nothing happened for too long");
+        break;
+      case Kind::NoBreakpoint:
+        miss(Reason::CounterFailed, "no debug register could be set");
         break;
       case Kind::Ended:
         break;

@@ -67,7 +67,7 @@ struct MissedTarget {
     Fault,         // a synchronous signal came first: a desync
     Ended,         // the task died
     NoProgress,    // nothing happened for too long
-    CounterFailed  // the counter could not be read or set
+    CounterFailed  // the counter or a debug register could not be read or set
   } reason = Reason::NotVisited;
   Ticks ticks;       // at the place it stands in
   RemoteAddr rip;    // likewise
