@@ -88,12 +88,8 @@ Result<PmuDevice> find_pmu_device(const PmuEvent& event, const std::filesystem::
         ErrorKind::Machine,
         fmt::format("{} is missing, which names the counters of this hybrid CPU: mount sysfs", devices.string()));
   }
-  return fail(
-      ErrorKind::Machine,
-      fmt::format("the kernel has no hardware counters here (no {} in {}){}", names.front(), devices.string(),
-                  in_virtual_machine() ? ": this virtual machine does not pass them on; its host decides (QEMU: "
-                                         "-cpu host,pmu=on)"
-                                       : ""));
+  return fail(ErrorKind::Machine,
+              fmt::format("the kernel has no hardware counters (no {} in {})", names.front(), devices.string()));
 }
 
 Result<PmuCounter> PmuCounter::open(std::uint32_t type, std::uint64_t config, pid_t tid) {

@@ -37,7 +37,7 @@ struct PmuDevice {
 
 inline const std::filesystem::path kPmuDevices = "/sys/bus/event_source/devices";
 
-// The unit for an event. Machine: there is none, as in most virtual machines; the text says what to do.
+// The unit for an event. Machine: there is none, as in most virtual machines.
 Result<PmuDevice> find_pmu_device(const PmuEvent& event, const std::filesystem::path& devices = kPmuDevices);
 
 // "0-3,8" -> 0 1 2 3 8. What is no number is left out.

@@ -219,8 +219,15 @@ PmuReport examine_pmu() {
   }
   for (const PmuEvent& event : pmu_events(report.cpu)) {
     const Result<PmuDevice> device = find_pmu_device(event);
-    report.candidates.push_back(device ? try_pmu(event, *device)
-                                       : PmuCandidate{event, {}, {}, device.error().text, {}});
+    if (device) {
+      report.candidates.push_back(try_pmu(event, *device));
+    } else {
+      const char* const advice =
+          perf_settings().virtual_machine
+              ? "this virtual machine passes no counters on; its host decides (QEMU: -cpu host,pmu=on)"
+              : "";
+      report.candidates.push_back({event, {}, {}, device.error().text, advice});
+    }
     if (report.candidates.back().problem.empty()) break;
   }
   return report;
