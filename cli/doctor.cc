@@ -19,6 +19,7 @@ Result<std::vector<Probe>> run_probes() {
   TMREC_TRY(const std::filesystem::path base, base_directory());
   std::vector<Probe> probes = probe_tracing();
   std::ranges::move(probe_cpu(), std::back_inserter(probes));
+  std::ranges::move(probe_ticks(), std::back_inserter(probes));
   std::ranges::move(probe_storage(base), std::back_inserter(probes));
   return probes;
 }

@@ -22,8 +22,11 @@ struct Probe {
 // ptrace, sysemu, remote-memory.
 std::vector<Probe> probe_tracing();
 
-// tsc, cpuid, counter, dispatch, layout.
+// tsc, cpuid, dispatch, layout.
 std::vector<Probe> probe_cpu();
+
+// counter, ticks: whether a hardware counter can be relied upon, and what would count a task's progress.
+std::vector<Probe> probe_ticks();
 
 // directory, clone, space: of the directory that traces go to (which need not exist yet).
 std::vector<Probe> probe_storage(const std::filesystem::path& traces);

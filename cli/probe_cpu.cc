@@ -1,11 +1,8 @@
 // What the CPU and the kernel let a process do with instructions and system calls of its own: trap the instructions
-// whose results differ from run to run, count branches, dispatch system calls in user mode, fix the address layout.
+// whose results differ from run to run, dispatch system calls in user mode, fix the address layout.
 
 #include <asm/prctl.h>
 #include <cpuid.h>
-#include <fmt/format.h>
-#include <linux/perf_event.h>
-#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -13,9 +10,6 @@
 #include <x86intrin.h>
 
 #include <csignal>
-#include <cstdint>
-#include <cstring>
-#include <string_view>
 
 #include "cli/probe.h"
 #include "cli/probe_child.h"
@@ -71,50 +65,6 @@ Probe probe_cpuid() {
   return probe;
 }
 
-// Retired conditional branches: Intel SDM volume 3, BR_INST_RETIRED.CONDITIONAL; AMD PPR, PMCx0D1.
-std::optional<std::uint64_t> conditional_branches_event() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  __cpuid(0, a, b, c, d);
-  if (b == signature_INTEL_ebx) return 0x01c4;
-  if (b == signature_AMD_ebx) return 0x00d1;
-  return std::nullopt;
-}
-
-// Counts a loop of known length. Returns what is wrong; nothing when the counter counts.
-std::optional<std::string> why_no_counter() {
-  constexpr std::uint64_t kLoop = 100'000;
-  const std::optional<std::uint64_t> event = conditional_branches_event();
-  if (!event) return "no event known for this vendor's CPUs";
-  perf_event_attr attributes{};
-  attributes.type = PERF_TYPE_RAW;
-  attributes.size = sizeof attributes;
-  attributes.config = *event;
-  attributes.exclude_kernel = 1;
-  attributes.exclude_hv = 1;
-  const int fd = static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
-  if (fd < 0) {
-    if (errno == EACCES || errno == EPERM) {
-      return fmt::format("perf_event_open: {} (kernel.perf_event_paranoid above 2, or a seccomp filter)",
-                         std::strerror(errno));
-    }
-    return fmt::format("perf_event_open: {} (no counter in this machine, as in most VMs)", std::strerror(errno));
-  }
-  for (std::uint64_t i = 0; i < kLoop; ++i) __asm__ volatile("" ::: "memory");
-  std::uint64_t count = 0;
-  const bool read = ::read(fd, &count, sizeof count) == sizeof count;
-  ::close(fd);
-  if (!read || count < kLoop) return fmt::format("the counter shows {} branches of {}", count, kLoop);
-  return std::nullopt;
-}
-
-Probe probe_counter() {
-  const std::optional<std::string> why = why_no_counter();
-  Probe probe{.name = "counter", .ok = !why, .needed = false, .meaning = {}, .advice = {}};
-  probe.meaning = probe.ok ? "a hardware counter counts conditional branches"
-                           : "no hardware counter: " + *why + "; tmrec does without";
-  return probe;
-}
-
 volatile char dispatch_selector = 0;  // SYSCALL_DISPATCH_FILTER_ALLOW; 1 is BLOCK
 volatile bool dispatched = false;
 
@@ -161,8 +111,6 @@ Probe probe_layout() {
 
 }  // namespace
 
-std::vector<Probe> probe_cpu() {
-  return {probe_tsc(), probe_cpuid(), probe_counter(), probe_dispatch(), probe_layout()};
-}
+std::vector<Probe> probe_cpu() { return {probe_tsc(), probe_cpuid(), probe_dispatch(), probe_layout()}; }
 
 }  // namespace tmrec::cli

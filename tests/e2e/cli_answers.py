@@ -42,6 +42,9 @@ tmrec("replay", os.path.join(traces, "latest")).exits(5)
 
 probes = {p["name"]: p for p in json.loads(tmrec("doctor", "--json").exits(0).silent().out)}
 check(all(probes[n]["ok"] for n in ("ptrace", "sysemu", "remote-memory", "directory")), f"doctor: {probes}")
+in_hardware = "in hardware" in probes["ticks"]["meaning"]
+check(in_hardware or "in software" in probes["ticks"]["meaning"], f"doctor names no tick source: {probes['ticks']}")
+check(probes["counter"]["ok"] or not in_hardware, f"doctor chooses a counter that does not work: {probes['ticks']}")
 done = tmrec("doctor").exits(0).silent()
 done.expect(len([l for l in done.out.splitlines() if l.startswith(("ok ", "missing "))]) == len(probes), "a line per probe")
 sealed = tmrec("doctor", TMREC_TRACE_DIR="/proc/nowhere").exits(4)
