@@ -94,4 +94,7 @@ class Running {
   pid_t tid_;
 };
 
+// The next stop of this one task, or its end. Throws TaskDied when there is nothing to wait for.
+Stop await_stop(pid_t tid);
+
 }  // namespace tmrec::tracee
