@@ -47,6 +47,7 @@ class Planner {
     if (possible && window(index)) return;
     if (possible && is_short_branch(insn.kind) && springboard(index, kind)) return;
     if (possible && is_direct_branch(insn.kind) && header(index, kind)) return;
+    if (possible && is_short_branch(insn.kind) && donor(index, kind)) return;
     if (possible && plan_.options.traps && trap(index)) return;
     plan_.sites.push_back({insn.at, kNone, kind, Method::None, insn.length});
   }
@@ -104,12 +105,14 @@ class Planner {
     return f != code_.functions().end() && f->begin == at;
   }
 
-  void jump_from(const Window& window, std::int64_t to) {
+  // Returns the index of its first byte in edit_bytes.
+  std::uint32_t jump_from(const Window& window, std::int64_t to) {
     std::uint32_t begin = windows_.begin_of(window), end = windows_.end_of(window);
     windows_.take(window);
     std::uint32_t bytes = edit(begin, end - begin);
     plan_.edit_bytes[bytes] = 0xe9;
     write_rel(bytes + 1, begin + kJumpLength, to);
+    return bytes;
   }
 
   bool springboard(std::size_t index, SiteKind kind) {
@@ -120,6 +123,24 @@ class Planner {
     plan_.edit_bytes[hop] = static_cast<std::uint8_t>(*at - insn.end());
     plan_.edit_bytes[edit(*at, 1)] = 0xe9;
     add_site(index, kind, Method::Springboard, lead_to_tick(*at + 1, index));
+    windows_.take(insn.at, insn.end());
+    return true;
+  }
+
+  // A springboard behind the jump of a window made for it.
+  bool donor(std::size_t index, SiteKind kind) {
+    const Insn& insn = code_.insns()[index];
+    auto donor = windows_.donor(index);
+    if (!donor) return false;
+    auto va = trampolines_.copy_window(donor->window, windows_.mask_of(donor->window), Method::Window);
+    if (!va) return false;
+    std::uint32_t bytes = jump_from(donor->window, *va) + (donor->springboard - windows_.begin_of(donor->window));
+    plan_.edit_bytes[bytes] = 0xe9;
+    std::size_t tick = trampolines_.tick_of(index);
+    rels_.push_back({bytes + 1, donor->springboard + kJumpLength, tick});
+    std::uint32_t hop = edit(insn.end() - 1, 1);
+    plan_.edit_bytes[hop] = static_cast<std::uint8_t>(donor->springboard - insn.end());
+    add_site(index, kind, Method::Springboard, tick);
     windows_.take(insn.at, insn.end());
     return true;
   }

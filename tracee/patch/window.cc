@@ -109,4 +109,19 @@ std::optional<std::uint32_t> Windows::springboard(std::uint32_t end) {
   return std::nullopt;
 }
 
+// The second jump lies within the last instruction, so no boundary of the original falls on its opcode or displacement.
+std::optional<Windows::Donor> Windows::donor(std::size_t index) {
+  const auto& insns = code_.insns();
+  std::uint32_t end = insns[index].end(), low = end < 128 ? 0 : end - 128;
+  for (std::size_t last = code_.index_of(low); last < insns.size() && insns[last].at < end + 127; ++last) {
+    if (last == index || insns[last].length <= kJumpLength) continue;
+    std::uint32_t at = insns[last].end() - kJumpLength;
+    if (at < low || at > end + 127) continue;
+    for (std::size_t first = last + 1; first-- > 0 && last - first <= kMaxBefore && first != index;) {
+      if (insns[first].at + kJumpLength <= at && fits(kNone, first, last)) return Donor{{first, last}, at};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace tmrec::patch

@@ -51,6 +51,14 @@ class Windows {
   // The start of 5 bytes of padding that a short branch ending at `end` reaches; they are then used up.
   std::optional<std::uint32_t> springboard(std::uint32_t end);
 
+  // A window that isn't needed for its own sake, but has room behind its jump for another one, at `springboard`, within
+  // reach of the short branch at `index`.
+  struct Donor {
+    Window window;
+    std::uint32_t springboard;
+  };
+  std::optional<Donor> donor(std::size_t index);
+
  private:
   bool fits(std::size_t index, std::size_t first, std::size_t last);
   bool entered(std::uint32_t at) const { return entries_.test(at) || code_.targets().test(at); }

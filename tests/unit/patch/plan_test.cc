@@ -201,7 +201,7 @@ TEST_CASE("plans of real modules keep their promises") {
       ++methods[s.method];
     }
     MESSAGE(path, ": ", edges, " back edges, unpatched ", methods[Method::None], ", windows ", methods[Method::Window]);
-    CHECK(methods[Method::None] * 10 < edges);
+    CHECK(methods[Method::None] * 200 <= edges);
   }
 }
 
