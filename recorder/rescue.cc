@@ -72,7 +72,21 @@ bool is_marked(pid_t pid) {
   return status && status->find("TracerPid:\t0\n") != std::string::npos;
 }
 
-// Processes of the recording.
+// The program and its descendants, quickly: each of them may be about to execute rdtsc.
+std::vector<pid_t> descendants(pid_t program) {
+  std::vector<pid_t> found{program};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    for (const pid_t tid : numbers_in(fmt::format("/proc/{}/task", found[i]))) {
+      const auto children = tracee::read_file(fmt::format("/proc/{}/task/{}/children", found[i], tid));
+      const char* at = children ? children->c_str() : "";
+      pid_t child = 0;
+      for (int used = 0; std::sscanf(at, "%d%n", &child, &used) == 1; at += used) found.push_back(child);
+    }
+  }
+  return found;
+}
+
+// Processes of the recording, orphans too.
 std::vector<pid_t> recorded_processes(pid_t program) {
   const pid_t self = getpid();
   const auto own = stat_of(self);
@@ -109,9 +123,9 @@ class Rescue {
   }
 
   // True: there was something to do.
-  bool round() {
+  bool help(const std::vector<pid_t>& processes) {
     bool any = false;
-    for (const pid_t pid : recorded_processes(program_)) any = help_process(pid) || any;
+    for (const pid_t pid : processes) any = help_process(pid) || any;
     return any;
   }
 
@@ -208,7 +222,8 @@ class Rescue {
 
 std::optional<int> rescue_tasks(pid_t program) {
   Rescue rescue(program);
-  for (int i = 0; i < kRounds && rescue.round(); ++i) {
+  rescue.help(descendants(program));
+  for (int i = 0; i < kRounds && rescue.help(recorded_processes(program)); ++i) {
   }
   return rescue.program_status();
 }
