@@ -1,0 +1,133 @@
+"""What ends a recording early: a full disk, a trace that is deleted, a task that starves others, a 32-bit call. The program
+does not notice; the user is told in one line, and what was recorded replays."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+
+from recording import TMREC, file, need, own_words, scratch
+
+compiler = need("cc")
+
+
+def compiled(name, source, *options):
+    path = os.path.join(scratch, name)
+    subprocess.run([compiler, "-O1", "-o", path, file(name + ".c", source), *options], check=True)
+    return path
+
+
+def fail(name, what, done):
+    sys.exit(f"{name}: {what}\n  status {done.returncode}\n  stdout {done.stdout[-300:]!r}\n  stderr {done.stderr[-1500:]!r}")
+
+
+def complaints(text):
+    return [line for line in own_words(text) if not line.startswith(b"tmrec: recording to ")]
+
+
+def expect_end(name, done, status, out, *words):
+    """The program did its work, and one line says why the recording ended."""
+    if (done.returncode, done.stdout) != (status, out):
+        fail(name, "the program went wrong", done)
+    lines = complaints(done.stderr)
+    if len(lines) != 1 or not any(word in lines[0] for word in words):
+        fail(name, f"no single line that says {words}", done)
+
+
+def expect_replay(name, trace, out):
+    done = subprocess.run([TMREC, "replay", "-a", trace], capture_output=True, timeout=100)
+    if b"desync" in done.stderr or done.returncode in (2, 3) or not out.startswith(done.stdout):
+        fail(name, "the replay of what was recorded went wrong", done)
+
+
+def record(name, argv, **options):
+    return subprocess.run([TMREC, "record", "-o", os.path.join(scratch, name), "--", *argv], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=120, cwd=scratch, **options)
+
+
+# Random bytes do not compress: the log grows with what the program reads, and it reads 8 MiB.
+READER = compiled("reader", r"""
+#include <stdio.h>
+#include <fcntl.h>
+#include <unistd.h>
+static char buffer[1 << 16];
+int main(void) {
+  int fd = open("/dev/urandom", O_RDONLY);
+  long sum = 0;
+  for (int i = 0; i < 128; ++i) { sum += read(fd, buffer, sizeof buffer); if (i % 16 == 0) usleep(100000); }
+  printf("read %ld\n", sum);
+  return 6;
+}
+""")
+
+
+def limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+
+
+done = record("limited", [READER], preexec_fn=limit_files)
+expect_end("file size limit", done, 6, b"read 8388608\n", b"File too large")
+expect_replay("file size limit", os.path.join(scratch, "limited"), done.stdout)
+
+if os.getuid() == 0:
+    disk = os.path.join(scratch, "disk")
+    os.mkdir(disk)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True).returncode == 0:
+        try:
+            done = record("disk/trace", [READER])
+            expect_end("full disk", done, 6, b"read 8388608\n", b"No space left")
+            expect_replay("full disk", os.path.join(disk, "trace"), done.stdout)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+# The trace is deleted under the recorder.
+trace = os.path.join(scratch, "deleted")
+front = subprocess.Popen([TMREC, "record", "-o", trace, "--", READER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, cwd=scratch)
+while not os.path.exists(os.path.join(trace, "log", "000001")):
+    time.sleep(0.01)
+shutil.rmtree(trace)
+out, err = front.communicate(timeout=60)
+if (front.returncode, out) != (6, b"read 8388608\n") or len(complaints(err)) != 1:
+    sys.exit(f"deleted trace: {front.returncode} {out!r} {err!r}")
+
+STARVING = compiled("starving-program", r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+static volatile unsigned long n;
+static volatile int stop;
+static void* compute(void* p) { while (!stop) ++n; return p; }
+int main(void) {
+  pthread_t thread;
+  puts("started");
+  fflush(stdout);
+  pthread_create(&thread, 0, compute, 0);
+  for (int i = 0; i < 5; ++i) usleep(1000);
+  stop = 1;
+  pthread_join(thread, 0);
+  puts("finished");
+  return 5;
+}
+""", "-pthread")
+done = record("starving", [STARVING])
+expect_end("starvation", done, 5, b"started\nfinished\n", b"computed", b"computes")
+expect_replay("starvation", os.path.join(scratch, "starving"), done.stdout)
+
+OLD_CALL = compiled("old-call-program", r"""
+#include <stdio.h>
+int main(void) {
+  long pid = 20;
+  puts("started");
+  fflush(stdout);
+  __asm__ volatile("int $0x80" : "+a"(pid) : : "memory", "r8", "r9", "r10", "r11");
+  puts(pid > 0 || pid == -38 ? "finished" : "failed");
+  return 4;
+}
+""")
+done = record("old-call", [OLD_CALL])
+expect_end("32-bit call", done, 4, b"started\nfinished\n", b"32-bit")
+expect_replay("32-bit call", os.path.join(scratch, "old-call"), done.stdout)
