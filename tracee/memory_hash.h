@@ -1,5 +1,5 @@
 // A hash of a range of memory that does not depend on which of its pages happen to exist: an untouched page of a sparse
-// mapping and a page of zeros are the same to the program, so both count as nothing. Untouched pages are found in
+// mapping and a page of zeros are the same to the program, so both count as nothing. Untouched pages are found through
 // /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), so that a reserved terabyte costs no reading.
 #pragma once
 
@@ -27,6 +27,8 @@ class PresentPages {
   std::vector<Run> private_in(RemoteAddr start, RemoteAddr end) const;
 
  private:
+  // Asks the kernel for the runs; false where it can't say.
+  bool scan(RemoteAddr start, RemoteAddr end, bool private_only, std::vector<Run>& found) const;
   std::vector<Run> runs(RemoteAddr start, RemoteAddr end, bool private_only) const;
   int fd_;
 };
