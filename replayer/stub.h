@@ -16,9 +16,11 @@
 
 namespace tmrec::replayer {
 
-// Away from where programs, libraries, sanitizers and runtimes map things. Part of the address space of every stub, and
-// not of any recorded program; a trace that maps it can't be replayed.
-inline constexpr std::uint64_t kStubPage = 0x5f00'0000'0000;
+// Away from where programs, libraries and runtimes map things, and in what sanitizers leave to the program (ThreadSanitizer
+// maps all the rest: compiler-rt's tsan_platform.h, msan.h). Below position independent programs, which begin at
+// 0x5555'5555'4000 (ELF_ET_DYN_BASE, arch/x86/include/asm/elf.h). Part of the address space of every stub, and not of any
+// recorded program; a trace that maps it can't be replayed.
+inline constexpr std::uint64_t kStubPage = 0x5501'0000'0000;
 inline constexpr std::uint64_t kStubSize = 0x2000;
 inline constexpr RemoteAddr kStubGadget{kStubPage};            // syscall; int3
 inline constexpr RemoteAddr kStubScratch{kStubPage + 0x1000};  // for paths
