@@ -88,6 +88,7 @@ int TaskLife::on_syscall() {
   if (open.decision.policy == Policy::Refuse) return refuse(open, open.decision.error), 0;
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
+  if (maps_socket(open.call)) return refuse(open, ENODEV), 0;
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
   if (open.call.nr == SYS_madvise && open.call.args[2] == MADV_FREE) {
     // When the kernel takes the pages is not repeatable; at once is one of the times it might have.
@@ -138,6 +139,15 @@ void TaskLife::note_in_flux(const OpenCall& open) {
 bool TaskLife::sends_unseen_output(const syscalls::Call& call) {
   int fd = syscalls::written_fd(call);
   return fd >= 0 && !syscalls::data_in_memory(call) && session_.stream_of(tid(), fd) != Stream::None;
+}
+
+// A TCP socket's mapping is where the kernel puts received pages (TCP_ZEROCOPY_RECEIVE), unseen. ENODEV is what other
+// sockets say (net/core/sock.c, sock_no_mmap).
+bool TaskLife::maps_socket(const syscalls::Call& call) {
+  if (call.nr != SYS_mmap || (call.args[3] & MAP_ANONYMOUS) != 0) return false;
+  struct stat file {};
+  std::string path = fmt::format("/proc/{}/fd/{}", tid(), static_cast<int>(call.args[4]));
+  return stat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode);
 }
 
 // Under ptrace an ignored signal wakes a waiting call, which untraced it would not (kernel/signal.c, sig_ignored). Most

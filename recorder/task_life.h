@@ -60,6 +60,7 @@ class TaskLife {
   void read_extents(SyscallEvent& event, const std::vector<Extent>& wanted);
   void note_file_effects(OpenCall& open);
   bool sends_unseen_output(const syscalls::Call& call);
+  bool maps_socket(const syscalls::Call& call);
   bool clones_untraced(const syscalls::Call& call);
   void hide_ignored_interruption(Regs& after);
   // proc_files.cc
