@@ -201,7 +201,8 @@ class Rescue {
     if (vdso == maps->end()) return;
     const RemoteAddr gadget = vdso->start + kPaddingAt;
     std::uint8_t before[sizeof kGadget];
-    if (!memory->read(gadget.value, before, sizeof before) || !memory->write(gadget.value, kGadget, sizeof kGadget)) return;
+    if (!memory->read(gadget.value, before, sizeof before) || !memory->write(gadget.value, kGadget, sizeof kGadget))
+      return;
     for (Patient& patient : patients) {
       if (!patient.stopped) continue;
       const Regs regs = patient.stopped->regs();

@@ -1,7 +1,6 @@
 #include "tests/fuzz/trace_damage.h"
 
 #include <fmt/format.h>
-#include <sys/syscall.h>
 #include <zstd.h>
 
 #include <algorithm>
