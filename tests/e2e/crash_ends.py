@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 
 from recording import TMREC, file, need, own_words, scratch
 
@@ -54,6 +53,8 @@ READER = compiled("reader", r"""
 #include <unistd.h>
 static char buffer[1 << 16];
 int main(void) {
+  puts("started");
+  fflush(stdout);
   int fd = open("/dev/urandom", O_RDONLY);
   long sum = 0;
   for (int i = 0; i < 128; ++i) { sum += read(fd, buffer, sizeof buffer); if (i % 16 == 0) usleep(100000); }
@@ -61,6 +62,7 @@ int main(void) {
   return 6;
 }
 """)
+READ = b"started\nread 8388608\n"
 
 
 def limit_files():
@@ -68,7 +70,7 @@ def limit_files():
 
 
 done = record("limited", [READER], preexec_fn=limit_files)
-expect_end("file size limit", done, 6, b"read 8388608\n", b"File too large")
+expect_end("file size limit", done, 6, READ, b"File too large")
 expect_replay("file size limit", os.path.join(scratch, "limited"), done.stdout)
 
 if os.getuid() == 0:
@@ -77,7 +79,7 @@ if os.getuid() == 0:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True).returncode == 0:
         try:
             done = record("disk/trace", [READER])
-            expect_end("full disk", done, 6, b"read 8388608\n", b"No space left")
+            expect_end("full disk", done, 6, READ, b"No space left")
             expect_replay("full disk", os.path.join(disk, "trace"), done.stdout)
         finally:
             subprocess.run(["umount", disk], check=True)
@@ -86,11 +88,10 @@ if os.getuid() == 0:
 trace = os.path.join(scratch, "deleted")
 front = subprocess.Popen([TMREC, "record", "-o", trace, "--", READER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, cwd=scratch)
-while not os.path.exists(os.path.join(trace, "log", "000001")):
-    time.sleep(0.01)
+started = front.stdout.readline()
 shutil.rmtree(trace)
 out, err = front.communicate(timeout=60)
-if (front.returncode, out) != (6, b"read 8388608\n") or len(complaints(err)) != 1:
+if (front.returncode, started + out) != (6, READ) or len(complaints(err)) != 1:
     sys.exit(f"deleted trace: {front.returncode} {out!r} {err!r}")
 
 STARVING = compiled("starving-program", r"""

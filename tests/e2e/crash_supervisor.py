@@ -58,6 +58,15 @@ def supervisor_of(front):
     return None
 
 
+def lives(pid):
+    """Whether it still works: what became an orphan may stay a zombie for as long as the test runs."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -98,7 +107,7 @@ def once(number, argv, longest, who):
     err = front.communicate(timeout=60)[1]
     if who == "front":  # its status is lost, the recording is not
         deadline = time.monotonic() + 60
-        while supervisor and os.path.exists(f"/proc/{supervisor}") and time.monotonic() < deadline:
+        while supervisor and lives(supervisor) and time.monotonic() < deadline:
             time.sleep(0.01)
     elif front.returncode != native.returncode:
         fail(f"exit status {front.returncode}, natively {native.returncode}", argv, native.stdout, err)
