@@ -22,6 +22,27 @@ constexpr std::array<bool, 256> kIsTrapping = [] {
 // Free pieces below this size are forgotten, so that searches stay short.
 constexpr std::int64_t kSmallestPiece = 24;
 
+// Distances [low, high), top bytes all trapping, and where in them to start. In the order of Reach.
+struct Distances {
+  std::uint32_t low, high, start;
+};
+constexpr std::array<Distances, kReaches> kDistances{{
+    {0xfa000000, 0xfc000000, 0xfa000000},
+    {0xec000000, 0xf0000000, 0xec000000},
+    {0x60000000, 0x62000000, 0x60000000},
+    {0xfa000000, 0xfc000000, 0xfb000000},
+    {0xec000000, 0xf0000000, 0xed000000},
+    {0xec000000, 0xf0000000, 0xee000000},
+    {0xec000000, 0xf0000000, 0xef000000},
+    {0xe4000000, 0xe8000000, 0xe4000000},
+    {0xe4000000, 0xe8000000, 0xe5000000},
+    {0xe4000000, 0xe8000000, 0xe6000000},
+    {0xe4000000, 0xe8000000, 0xe7000000},
+    {0x60000000, 0x62000000, 0x61000000},
+    {0x6c000000, 0x70000000, 0x6c000000},
+    {0x6c000000, 0x70000000, 0x6d000000},
+}};
+
 // The lowest distance not below `distance` whose bytes trap where the mask says, unless byte 3 would have to change.
 std::optional<std::int64_t> next_trapping(std::int64_t distance, const RelMask& mask) {
   auto value = static_cast<std::uint32_t>(distance);
@@ -44,22 +65,12 @@ std::optional<std::int64_t> next_trapping(std::int64_t distance, const RelMask& 
 bool is_trapping(std::uint8_t byte) { return kIsTrapping[byte]; }
 
 Result<BlockSpace> BlockSpace::make(Va text_begin, Va text_end, Reach reach) {
-  std::int64_t low = 0, high = 0;  // distances [low, high), top bytes all trapping
-  switch (reach) {
-    case Reach::Below:
-      low = std::int32_t(0xfa000000), high = std::int32_t(0xfc000000);
-      break;
-    case Reach::FarBelow:
-      low = std::int32_t(0xec000000), high = std::int32_t(0xf0000000);
-      break;
-    case Reach::Above:
-      low = 0x60000000, high = 0x62000000;
-      break;
-  }
+  const auto [low32, high32, preferred_top] = kDistances[static_cast<std::size_t>(reach)];
+  const std::int64_t low = static_cast<std::int32_t>(low32), high = static_cast<std::int32_t>(high32);
   auto begin = static_cast<std::int64_t>(text_begin), end = static_cast<std::int64_t>(text_end);
   std::int64_t first = end + low, last = begin + high;
   // Start where the distance's third byte is in e4..ef for the text's end, so that windows find room close together.
-  std::int64_t preferred = first + 0xe40000;
+  std::int64_t preferred = end + static_cast<std::int32_t>(preferred_top) + 0xe40000;
   first = std::int64_t(page_up(static_cast<std::uint64_t>(preferred < last - 0x400000 ? preferred : first)));
   last = std::int64_t(page_down(static_cast<std::uint64_t>(last)));
   if (last - first < 0x100000) return fail(ErrorKind::System, "text too large for its trampolines");

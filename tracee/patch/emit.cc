@@ -73,24 +73,29 @@ void Code::leave(std::uint32_t stop, std::uint32_t common) {
   jmp(Link::To::Common, common);
 }
 
-std::vector<std::uint8_t> common_code() {
+std::vector<std::uint8_t> common_code(std::uint32_t resumes) {
   Code code;
+  auto area = [&](std::initializer_list<std::uint8_t> instruction, std::uint32_t offset) {
+    code.raw(instruction);
+    code.word32(offset);
+  };
   auto part = [&](std::uint32_t at, std::uint32_t handler) {
     while (code.size() < at) code.raw({0xcc});
-    code.raw({0x65, 0x48, 0x89, 0x04, 0x25});  // mov %rax,%gs:kScratchRax
-    code.word32(TaskArea::kScratchRax);
-    code.raw({0x48, 0x8d, 0x05});  // lea block(%rip),%rax
-    code.word32(0u - (code.size() + 4));
-    code.raw({0x65, 0x48, 0x89, 0x04, 0x25});  // mov %rax,%gs:kBlock
-    code.word32(TaskArea::kBlock);
-    code.raw({0x65, 0x48, 0x8b, 0x04, 0x25});  // mov %gs:kScratchRax,%rax
-    code.word32(TaskArea::kScratchRax);
-    code.raw({0x65, 0xff, 0x24, 0x25});  // jmp *%gs:handler
-    code.word32(handler);
+    area({0x65, 0x48, 0x89, 0x04, 0x25}, TaskArea::kScratchRax);  // mov %rax,%gs:kScratchRax
+    area({0x65, 0x48, 0x89, 0x0c, 0x25}, TaskArea::kScratchRcx);  // mov %rcx,%gs:kScratchRcx
+    area({0x48, 0x8d, 0x05}, 0u - (code.size() + 7));             // lea block(%rip),%rax
+    area({0x65, 0x48, 0x89, 0x04, 0x25}, TaskArea::kBlock);       // mov %rax,%gs:kBlock
+    area({0x65, 0x8b, 0x0c, 0x25}, TaskArea::kStop);              // mov %gs:kStop,%ecx
+    area({0x8b, 0x8c, 0x88}, resumes);                            // mov resumes(%rax,%rcx,4),%ecx
+    code.raw({0x48, 0x8d, 0x04, 0x08});                           // lea (%rax,%rcx),%rax
+    area({0x65, 0x48, 0x89, 0x04, 0x25}, TaskArea::kResume);      // mov %rax,%gs:kResume
+    area({0x65, 0x48, 0x8b, 0x0c, 0x25}, TaskArea::kScratchRcx);  // mov %gs:kScratchRcx,%rcx
+    area({0x65, 0x48, 0x8b, 0x04, 0x25}, TaskArea::kScratchRax);  // mov %gs:kScratchRax,%rax
+    area({0x65, 0xff, 0x24, 0x25}, handler);                      // jmp *%gs:handler
   };
   part(kTickCommon, TaskArea::kTickHandler);
   part(kSpecialCommon, TaskArea::kSpecialHandler);
-  while (code.size() < kCommonEnd) code.raw({0xcc});
+  while (code.size() < kUndoAt) code.raw({0xcc});
   return std::move(code.bytes());
 }
 

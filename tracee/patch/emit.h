@@ -83,10 +83,24 @@ class Code {
 };
 
 // Offsets in the block of the code that all trampolines share, and its end.
-inline constexpr std::uint32_t kTickCommon = 0, kSpecialCommon = 64, kCommonEnd = 128;
+inline constexpr std::uint32_t kTickCommon = 0, kSpecialCommon = 96, kUndoAt = 192, kCommonEnd = 224;
 
-// That code.
-std::vector<std::uint8_t> common_code();
+// At kUndoAt: how to undo the edits, for somebody who finds the block in a process's memory.
+struct Undo {
+  std::uint64_t magic = kMagic;
+  std::int64_t text;        // the text's address minus the block's
+  std::uint32_t entries;    // offset in the block of an array of UndoEntry, in the order of addresses
+  std::uint32_t count;      // of entries
+  std::uint64_t bytes_end;  // offset in the block: the end of the original bytes, which follow the entries
+  static constexpr std::uint64_t kMagic = 0x6f646e7563726d74;  // "tmrcundo"
+};
+struct UndoEntry {
+  std::uint32_t program, length;  // so many bytes at this offset of the text
+};
+static_assert(sizeof(Undo) == kCommonEnd - kUndoAt);
+
+// That code. `resumes`: offset in the block of an array of 32-bit offsets, one for each stop: where to go on.
+std::vector<std::uint8_t> common_code(std::uint32_t resumes);
 
 // The low four bits of the opcode of a conditional jump.
 std::uint8_t condition_of(const CodeMap& code, const Insn& insn);

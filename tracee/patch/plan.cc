@@ -26,9 +26,11 @@ class Planner {
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
       if (auto kind = sites_.kind_of(i); kind && !windows_.taken(code_.insns()[i].at)) patch(i, *kind);
     }
+    std::ranges::sort(plan_.sites, {}, &Site::program);
+    std::ranges::sort(plan_.edits, {}, &Edit::program);
     TMREC_CHECKED(trampolines_.finish());
     for (const Rel& rel : rels_) fill(rel);
-    order();
+    plan_.index_copies();
     return {};
   }
 
@@ -166,12 +168,6 @@ class Planner {
     std::memcpy(plan_.edit_bytes.data() + bytes, &rel, 4);
   }
   void fill(const Rel& rel) { write_rel(rel.bytes, rel.program_end, trampolines_.address_of_tick(rel.tick)); }
-
-  void order() {
-    std::ranges::sort(plan_.edits, {}, &Edit::program);
-    std::ranges::sort(plan_.sites, {}, &Site::program);
-    plan_.index_copies();
-  }
 
   const CodeMap& code_;
   const Sites& sites_;

@@ -16,22 +16,37 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 1;
+inline constexpr std::uint32_t kPatcherVersion = 2;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
-// these distances. A caller whose address space is taken in one place makes a plan for another.
+// these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
+// makes a plan for another.
 enum class Reach : std::uint8_t {
   Below,     // 64-96 MiB below the text: off brk's growth path
-  FarBelow,  // 256-320 MiB below
+  FarBelow,  // 256-320 MiB below: the one for large texts
   Above,     // 1536-1600 MiB above: programs at fixed low addresses
+  Below2,    // 64-80 MiB below
+  FarBelow2,
+  FarBelow3,
+  FarBelow4,
+  Farther,  // 384-448 MiB below
+  Farther2,
+  Farther3,
+  Farther4,
+  Above2,
+  FarAbove,  // 1728-1792 MiB above
+  FarAbove2,
 };
+inline constexpr std::size_t kReaches = 14;
 
 struct PlanOptions {
   Reach reach = Reach::Below;
-  bool ticks = true;   // false: syscall and special instructions only (a PMU counts)
+  bool ticks = true;   // false: the instructions below only (a PMU counts)
   bool calls = true;   // tick at backward direct calls, so that recursion is counted
   bool traps = false;  // int3 where nothing else fits
   bool copy_loops = true;
+  bool syscalls = true;  // syscall instructions go to the agent
+  bool specials = true;  // rdtsc, cpuid, rdrand and their like go to the agent
   friend bool operator==(const PlanOptions&, const PlanOptions&) = default;
 };
 
@@ -82,7 +97,9 @@ struct Stop {
   // Ticks: where the program is about to continue, the branch's target; for an indirect jump the jump itself, whose
   // operand gives the target. Special instructions: the instruction.
   std::uint32_t program;
-  std::uint32_t resume;  // block: where the agent continues once it is done
+  // block: where the agent continues once it is done. For special instructions, the same instruction stands before it:
+  // an agent that is not asked to do otherwise lets it be performed there.
+  std::uint32_t resume;
   SiteKind kind;
   std::uint8_t flags_live;  // the flags that `dec` changes are the program's here
   std::uint16_t length;     // special instructions: their length
@@ -134,6 +151,10 @@ struct Plan {
   void index_copies();
   // Applies the edits to the text's bytes. Precondition: text.size() == text_size.
   void apply(std::span<std::uint8_t> text) const;
+  // What was there before; the block carries it, so that whoever can read the process's memory can undo the edits.
+  void restore(std::span<std::uint8_t> text) const;
+  // The program's own bytes at [program, program + size) where edits cover all of them; empty: some are not covered.
+  std::vector<std::uint8_t> original(std::uint32_t program, std::uint32_t size) const;
 
   std::string encode() const;
   // Error: not a plan, another version's, or damaged (a checksum covers everything, and every offset is verified).

@@ -3,10 +3,12 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <tuple>
 #include <type_traits>
 
 #include "tracee/patch/block.h"
+#include "tracee/patch/emit.h"
 
 namespace tmrec::patch {
 
@@ -18,14 +20,14 @@ struct Header {
   std::uint64_t magic;
   std::uint32_t version;
   PlanOptions options;
-  std::uint8_t padding[3];
+  std::uint8_t padding[1];
   std::array<std::uint64_t, 2> content;
   std::uint64_t text_va, text_size;
   std::int64_t block_va;
   std::uint64_t code_bytes;
   std::uint64_t block, edits, edit_bytes, sites, stops, places;  // number of elements
 };
-static_assert(std::is_trivially_copyable_v<Header> && sizeof(PlanOptions) == 5);
+static_assert(std::is_trivially_copyable_v<Header> && sizeof(PlanOptions) == 7);
 
 auto copy_order(const Place& p) { return std::pair(p.program, p.block); }
 
@@ -54,14 +56,22 @@ bool is_consistent(const Plan& plan) {
   }
   auto site_fits = [&](const Site& s) {
     return s.program < plan.text_size && (s.stop < plan.stops.size() || s.stop == kNone) &&
-           static_cast<std::size_t>(s.kind) < kSiteKinds && static_cast<std::size_t>(s.method) < kMethods;
+           static_cast<std::size_t>(s.kind) < kSiteKinds && static_cast<std::size_t>(s.method) < kMethods &&
+           s.length <= plan.text_size - s.program;
   };
   auto stop_fits = [&](const Stop& s) {
-    return s.program < plan.text_size && s.resume < plan.block.size() && static_cast<std::size_t>(s.kind) < kSiteKinds;
+    return s.program < plan.text_size && s.resume < plan.block.size() && s.length <= s.resume &&
+           static_cast<std::size_t>(s.kind) < kSiteKinds;
   };
   auto place_fits = [&](const Place& p) {
     return p.block < plan.block.size() && p.program <= plan.text_size && p.phase <= Phase::Stub;
   };
+  if (plan.block.size() < kCommonEnd) return false;
+  Undo undo;
+  std::memcpy(&undo, plan.block.data() + kUndoAt, sizeof undo);
+  std::uint64_t original = undo.entries + plan.edits.size() * sizeof(UndoEntry);
+  for (const Edit& e : plan.edits) original += e.length;
+  if (undo.magic != Undo::kMagic || original != undo.bytes_end || original > plan.block.size()) return false;
   return std::ranges::all_of(plan.sites, site_fits) && std::ranges::all_of(plan.stops, stop_fits) &&
          std::ranges::all_of(plan.places, place_fits) && std::ranges::is_sorted(plan.places, {}, &Place::block) &&
          !plan.places.empty() && plan.places.front().block == 0;
@@ -102,6 +112,41 @@ void Plan::index_copies() {
 
 void Plan::apply(std::span<std::uint8_t> text) const {
   for (const Edit& e : edits) std::copy_n(edit_bytes.data() + e.bytes, e.length, text.data() + e.program);
+}
+
+namespace {
+
+// The original bytes of each edit, in the order of edits; nullptr: the block has none (a damaged plan).
+const std::uint8_t* original_bytes(const Plan& plan) {
+  Undo undo;
+  std::memcpy(&undo, plan.block.data() + kUndoAt, sizeof undo);
+  return plan.block.data() + undo.entries + plan.edits.size() * sizeof(UndoEntry);
+}
+
+}  // namespace
+
+void Plan::restore(std::span<std::uint8_t> text) const {
+  const std::uint8_t* from = original_bytes(*this);
+  for (const Edit& e : edits) {
+    std::copy_n(from, e.length, text.data() + e.program);
+    from += e.length;
+  }
+}
+
+std::vector<std::uint8_t> Plan::original(std::uint32_t program, std::uint32_t size) const {
+  std::vector<std::uint8_t> found;
+  const std::uint8_t* from = original_bytes(*this);
+  for (const Edit& e : edits) {
+    if (program >= e.program && program < e.program + e.length) {
+      const std::uint32_t count = std::min(size, e.program + e.length - program);
+      found.insert(found.end(), from + (program - e.program), from + (program - e.program) + count);
+      program += count;
+      size -= count;
+      if (size == 0) return found;
+    }
+    from += e.length;
+  }
+  return {};
 }
 
 std::string Plan::encode() const {

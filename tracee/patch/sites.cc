@@ -34,7 +34,14 @@ std::optional<SiteKind> Sites::kind_of(std::size_t index) const {
     case Kind::JmpIndirect:
       return options_.ticks && !is_plt_slot(insn) ? std::optional(SiteKind::IndirectJump) : std::nullopt;
     case Kind::Syscall:
-      return is_sigreturn(index) ? std::nullopt : std::optional(SiteKind::Syscall);
+      return !options_.syscalls || is_sigreturn(index) ? std::nullopt : std::optional(SiteKind::Syscall);
+    default:
+      return options_.specials ? special_kind(insn.kind) : std::nullopt;
+  }
+}
+
+std::optional<SiteKind> Sites::special_kind(Kind kind) {
+  switch (kind) {
     case Kind::Rdtsc:
       return SiteKind::Rdtsc;
     case Kind::Rdtscp:

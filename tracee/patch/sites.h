@@ -21,6 +21,7 @@ class Sites {
   std::optional<SiteKind> kind_of(std::size_t index) const;
 
  private:
+  static std::optional<SiteKind> special_kind(Kind kind);
   bool is_plt_slot(const Insn& insn) const;
   bool is_sigreturn(std::size_t index) const;
 

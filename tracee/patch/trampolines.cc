@@ -1,6 +1,7 @@
 #include "tracee/patch/trampolines.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "format/types.h"
 
@@ -168,6 +169,8 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
   } else {
     stop = add_stop(insn.at, *kind, true, insn.length);
     piece.code.leave(stop, kSpecialCommon);
+    piece.code.place(insn.at, Phase::Going);
+    piece.code.copy(code_, insn);
     piece.resumes.emplace_back(stop, piece.code.size());
   }
   plan_.sites.push_back({insn.at, stop, *kind, method, insn.length});
@@ -271,7 +274,6 @@ Result<void> Trampolines::finish() {
   for (Piece& piece : pieces_) TMREC_CHECKED(resolve(piece));
   plan_.block_va = space_->begin();
   plan_.block.assign(page_up(static_cast<std::uint64_t>(space_->used_end() - space_->begin())), 0xcc);
-  std::ranges::copy(common_code(), plan_.block.begin());
   plan_.places.push_back({0, 0, Phase::Stub});
 
   std::vector<const Piece*> order;
@@ -286,8 +288,36 @@ Result<void> Trampolines::finish() {
     for (auto [stop, offset] : piece->resumes) plan_.stops[stop].resume = at + offset;
     end = at + piece->code.size();
   }
-  if (end < plan_.block.size()) plan_.places.push_back({end, 0, Phase::Stub});
+  append_tables();
+  plan_.places.push_back({end, 0, Phase::Stub});
   return {};
+}
+
+// What code finds in the block: where to go on after each stop, and how to undo the edits.
+void Trampolines::append_tables() {
+  auto& block = plan_.block;
+  auto add = [&](const void* from, std::size_t size) {
+    const auto* bytes = static_cast<const std::uint8_t*>(from);
+    block.insert(block.end(), bytes, bytes + size);
+  };
+  const auto resumes = static_cast<std::uint32_t>(block.size());
+  for (const Stop& stop : plan_.stops) {
+    const std::uint32_t at = stop.kind > SiteKind::Call ? stop.resume - stop.length : stop.resume;
+    add(&at, sizeof at);
+  }
+  Undo undo{};
+  undo.text = static_cast<std::int64_t>(code_.base()) - plan_.block_va;
+  undo.entries = static_cast<std::uint32_t>(block.size());
+  undo.count = static_cast<std::uint32_t>(plan_.edits.size());
+  for (const Edit& edit : plan_.edits) {
+    const UndoEntry entry{edit.program, edit.length};
+    add(&entry, sizeof entry);
+  }
+  for (const Edit& edit : plan_.edits) add(code_.text().data() + edit.program, edit.length);
+  undo.bytes_end = block.size();
+  block.resize(page_up(block.size()), 0xcc);
+  std::ranges::copy(common_code(resumes), block.begin());
+  std::memcpy(block.data() + kUndoAt, &undo, sizeof undo);
 }
 
 }  // namespace tmrec::patch

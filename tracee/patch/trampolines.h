@@ -35,7 +35,8 @@ class Trampolines {
   };
   std::optional<Header> copy_header(const Window& window, const RelMask& mask);
 
-  // Gives every trampoline its address and fills plan.block, stops' resume offsets and places. Error: no room.
+  // Gives every trampoline its address and fills plan.block, stops' resume offsets and places. Once all edits are in
+  // the plan. Error: no room.
   Result<void> finish();
   // Once finished: the link-time address of a tick's code.
   std::int64_t address_of_tick(std::size_t tick) const;
@@ -66,6 +67,7 @@ class Trampolines {
   bool flags_live_at_entries(std::uint32_t at);
   std::int64_t address_of_program(std::int64_t offset) const;
   Result<void> resolve(Piece& piece);
+  void append_tables();
 
   const CodeMap& code_;
   const Bits& entries_;
