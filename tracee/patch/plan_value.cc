@@ -25,7 +25,9 @@ struct Header {
   std::uint64_t text_va, text_size;
   std::int64_t block_va;
   std::uint64_t code_bytes;
-  std::uint64_t block, edits, edit_bytes, sites, stops, places;  // number of elements
+  // Number of elements, in the order of the arrays. Those of bytes are the first (whole pages) and the last, so that
+  // the others are aligned.
+  std::uint64_t block, edits, sites, stops, places, copies, edit_bytes;
 };
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(PlanOptions) == 7);
 
@@ -40,8 +42,13 @@ void append(std::string& out, const std::vector<T>& values) {
 template <class T>
 bool take(Bytes& rest, std::uint64_t count, std::vector<T>& values) {
   if (count > rest.size() / sizeof(T)) return false;
-  values.resize(count);
-  if (count > 0) std::memcpy(static_cast<void*>(values.data()), rest.data(), count * sizeof(T));
+  if (reinterpret_cast<std::uintptr_t>(rest.data()) % alignof(T) == 0) {  // spares filling it with zeros first
+    auto* first = reinterpret_cast<const T*>(rest.data());
+    values.assign(first, first + count);
+  } else if (count > 0) {
+    values.resize(count);
+    std::memcpy(static_cast<void*>(values.data()), rest.data(), count * sizeof(T));
+  }
   rest = rest.subspan(count * sizeof(T));
   return true;
 }
@@ -66,6 +73,7 @@ bool is_consistent(const Plan& plan) {
   auto place_fits = [&](const Place& p) {
     return p.block < plan.block.size() && p.program <= plan.text_size && p.phase <= Phase::Stub;
   };
+  auto copy_fits = [&](const Place& p) { return place_fits(p) && p.phase == Phase::Exact; };
   if (plan.block.size() < kCommonEnd) return false;
   Undo undo;
   std::memcpy(&undo, plan.block.data() + kUndoAt, sizeof undo);
@@ -74,7 +82,8 @@ bool is_consistent(const Plan& plan) {
   if (undo.magic != Undo::kMagic || original != undo.bytes_end || original > plan.block.size()) return false;
   return std::ranges::all_of(plan.sites, site_fits) && std::ranges::all_of(plan.stops, stop_fits) &&
          std::ranges::all_of(plan.places, place_fits) && std::ranges::is_sorted(plan.places, {}, &Place::block) &&
-         !plan.places.empty() && plan.places.front().block == 0;
+         !plan.places.empty() && plan.places.front().block == 0 && std::ranges::all_of(plan.copies, copy_fits) &&
+         std::ranges::is_sorted(plan.copies, {}, copy_order);
 }
 
 }  // namespace
@@ -165,13 +174,15 @@ std::string Plan::encode() const {
   header.sites = sites.size();
   header.stops = stops.size();
   header.places = places.size();
+  header.copies = copies.size();
   std::string out(reinterpret_cast<const char*>(&header), sizeof(header));
   append(out, block);
   append(out, edits);
-  append(out, edit_bytes);
   append(out, sites);
   append(out, stops);
   append(out, places);
+  append(out, copies);
+  append(out, edit_bytes);
   std::uint64_t sum = XXH3_64bits(out.data(), out.size());
   out.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
   return out;
@@ -197,10 +208,10 @@ Result<Plan> Plan::decode(Bytes bytes) {
   plan.block_va = header.block_va;
   plan.code_bytes = header.code_bytes;
   bool complete = take(rest, header.block, plan.block) && take(rest, header.edits, plan.edits) &&
-                  take(rest, header.edit_bytes, plan.edit_bytes) && take(rest, header.sites, plan.sites) &&
-                  take(rest, header.stops, plan.stops) && take(rest, header.places, plan.places) && rest.empty();
+                  take(rest, header.sites, plan.sites) && take(rest, header.stops, plan.stops) &&
+                  take(rest, header.places, plan.places) && take(rest, header.copies, plan.copies) &&
+                  take(rest, header.edit_bytes, plan.edit_bytes) && rest.empty();
   if (!complete || !is_consistent(plan)) return bad();
-  plan.index_copies();
   return plan;
 }
 
