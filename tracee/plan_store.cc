@@ -1,0 +1,196 @@
+#include "tracee/plan_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <ctime>
+#include <new>
+#include <vector>
+
+namespace tmrec::tracee {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kRefusal = "tmrec: not a module that can be patched\n";
+constexpr std::string_view kSuffix = ".plan", kTemporary = ".plan.tmp";
+constexpr std::int64_t kAbandoned = 3600;  // seconds after which a temporary file's writer is taken for dead
+
+// open(2) follows links to the directory: people move their caches. What counts is whose it is.
+bool is_private(const struct stat& st) { return st.st_uid == ::geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0; }
+
+// False: root would leave a directory of its own inside somebody else's, who could then not use it.
+bool may_create(fs::path path) {
+  struct stat st{};
+  while (::stat(path.empty() ? "." : path.c_str(), &st) != 0) {
+    if (path.empty() || path == path.parent_path()) return false;
+    path = path.parent_path();
+  }
+  return ::geteuid() != 0 || st.st_uid == 0;
+}
+
+patch::Bytes bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+std::string_view text_of(patch::Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+// A whole file, mapped. It is never written again once it has its name; when it is replaced, the mapping keeps the old.
+struct Mapping {
+  Mapping(int fd, std::size_t length)
+      : size(length), at(::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0)) {}
+  ~Mapping() {
+    if (at != MAP_FAILED) ::munmap(at, size);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  patch::Bytes bytes() const { return {static_cast<const std::uint8_t*>(at), size}; }
+
+  std::size_t size;
+  void* at;
+};
+
+// A refusal: kRefusal, the entry's name, a line feed, the text, xxh3 of all that.
+std::string encode_refusal(const std::string& name, const Error& error) {
+  std::string out = std::string(kRefusal) + name + "\n" + error.text;
+  const std::uint64_t sum = XXH3_64bits(out.data(), out.size());
+  out.append(reinterpret_cast<const char*>(&sum), sizeof sum);
+  return out;
+}
+
+std::optional<Error> decode_refusal(const std::string& name, std::string_view bytes) {
+  const std::string start = std::string(kRefusal) + name + "\n";
+  std::uint64_t sum = 0;
+  if (!bytes.starts_with(start) || bytes.size() < start.size() + sizeof sum) return std::nullopt;
+  const std::string_view summed = bytes.substr(0, bytes.size() - sizeof sum);
+  std::memcpy(&sum, summed.data() + summed.size(), sizeof sum);
+  if (sum != XXH3_64bits(summed.data(), summed.size())) return std::nullopt;
+  return Error{ErrorKind::System, std::string(summed.substr(start.size()))};
+}
+
+bool belongs_to(const patch::Plan& plan, const PlanKey& key) {
+  return plan.options == key.options && fmt::format("{:016x}{:016x}", plan.content[1], plan.content[0]) == key.content;
+}
+
+std::string temporary_name() {
+  static std::atomic<unsigned> counter = 0;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);  // another container may share the directory and our process id
+  return fmt::format(".{}-{}-{:x}{}", ::getpid(), counter++, now.tv_sec * 1'000'000'000 + now.tv_nsec, kTemporary);
+}
+
+}  // namespace
+
+std::string name_of(const PlanKey& key) {
+  static_assert(std::has_unique_object_representations_v<patch::PlanOptions>, "two names for equal options");
+  std::string options;
+  for (std::uint8_t byte : std::bit_cast<std::array<std::uint8_t, sizeof(patch::PlanOptions)>>(key.options)) {
+    options += fmt::format("{:02x}", byte);
+  }
+  return fmt::format("{}-{}-v{}{}", key.content, options, patch::kPatcherVersion, kSuffix);
+}
+
+PlanStore PlanStore::open(const fs::path& directory, std::uint64_t limit) {
+  if (directory.empty() || !may_create(directory) || !make_directories(directory)) return {Fd(), limit};
+  auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  struct stat st{};
+  if (!fd || ::fstat(fd->get(), &st) != 0 || !is_private(st)) return {Fd(), limit};
+  return {std::move(*fd), limit};
+}
+
+bool PlanStore::holds(const PlanKey& key) const {
+  return usable() && ::faccessat(directory_.get(), name_of(key).c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::optional<PlanOutcome> PlanStore::find(const PlanKey& key) const try {
+  if (!usable()) return std::nullopt;
+  const std::string name = name_of(key);
+  // O_NONBLOCK: a FIFO in the place of the file must not hang us.
+  const Fd fd(::openat(directory_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat st{};
+  if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || !is_private(st) || st.st_size <= 0)
+    return std::nullopt;
+  auto mapping = std::make_shared<const Mapping>(fd.get(), static_cast<std::size_t>(st.st_size));
+  if (mapping->at == MAP_FAILED) return std::nullopt;
+
+  if (auto refusal = decode_refusal(name, text_of(mapping->bytes()))) {
+    ::futimens(fd.get(), nullptr);
+    return std::unexpected(std::move(*refusal));
+  }
+  auto plan = patch::Plan::decode(mapping->bytes());
+  if (!plan || !belongs_to(*plan, key)) return std::nullopt;
+  ::futimens(fd.get(), nullptr);
+  return std::make_shared<const EncodedPlan>(
+      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)), mapping->bytes(), mapping});
+} catch (const std::bad_alloc&) {
+  return std::nullopt;
+}
+
+void PlanStore::put(const PlanKey& key, const PlanOutcome& outcome) const {
+  if (!usable()) return;
+  const std::string name = name_of(key);
+  const std::string refusal = outcome ? "" : encode_refusal(name, outcome.error());
+  const patch::Bytes bytes = outcome ? (*outcome)->encoded : bytes_of(refusal);
+  if (bytes.size() <= limit_ && write(name, bytes)) sweep();
+}
+
+// Not synced to the disk: after a power failure the checksum tells, and the plan is made again.
+bool PlanStore::write(const std::string& name, patch::Bytes bytes) const {
+  const std::string temporary = temporary_name();
+  const Fd fd(
+      ::openat(directory_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return false;
+  const bool written = ::fchmod(fd.get(), 0600) == 0 && write_all(fd.get(), bytes) == 0 &&  // whatever the umask is
+                       ::renameat(directory_.get(), temporary.c_str(), directory_.get(), name.c_str()) == 0;
+  if (!written) ::unlinkat(directory_.get(), temporary.c_str(), 0);
+  return written;
+}
+
+// Only files with names of ours: somebody may point us at a directory that holds other things.
+void PlanStore::sweep() const {
+  struct Entry {
+    std::string name;
+    std::int64_t seconds, nanoseconds;
+    std::uint64_t size;
+  };
+  Fd fd(::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return;
+  DIR* listing = ::fdopendir(fd.get());
+  if (!listing) return;
+  fd.release();
+  std::vector<Entry> entries;
+  std::uint64_t total = 0;
+  while (const dirent* item = ::readdir(listing)) {
+    const std::string name = item->d_name;
+    const bool temporary = name.starts_with('.') && name.ends_with(kTemporary);
+    struct stat st{};
+    if (!temporary && !name.ends_with(kSuffix)) continue;
+    if (::fstatat(directory_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
+    if (!temporary) {
+      const auto size = static_cast<std::uint64_t>(st.st_size);
+      entries.push_back({name, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, size});
+      total += size;
+    } else if (st.st_mtim.tv_sec < ::time(nullptr) - kAbandoned) {
+      ::unlinkat(directory_.get(), name.c_str(), 0);
+    }
+  }
+  ::closedir(listing);
+  std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.seconds, e.nanoseconds); });
+  for (const Entry& e : entries) {
+    if (total <= limit_) return;
+    ::unlinkat(directory_.get(), e.name.c_str(), 0);
+    total -= e.size;
+  }
+}
+
+}  // namespace tmrec::tracee
