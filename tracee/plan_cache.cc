@@ -78,7 +78,8 @@ void make(Job& job, patch::Bytes file) {
   job.outcome = std::make_shared<const EncodedPlan>(
       EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)),
                   {reinterpret_cast<const std::uint8_t*>(encoded->data()), encoded->size()},
-                  encoded});
+                  encoded,
+                  job.name});
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ std::optional<PlanOutcome> PlanStore::find(const PlanKey& key) const try {
   if (!plan || !belongs_to(*plan, key)) return std::nullopt;
   ::futimens(fd.get(), nullptr);
   return std::make_shared<const EncodedPlan>(
-      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)), mapping->bytes(), mapping});
+      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)), mapping->bytes(), mapping, name});
 } catch (const std::bad_alloc&) {
   return std::nullopt;
 }

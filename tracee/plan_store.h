@@ -33,6 +33,7 @@ struct EncodedPlan {
   std::shared_ptr<const patch::Plan> plan;
   patch::Bytes encoded;                // as Plan::encode gives it; lives as long as this object
   std::shared_ptr<const void> memory;  // where `encoded` lies
+  std::string name = {};               // name_of its key: tells plans apart, which their addresses do not for ever
 };
 
 // Error: the module cannot be patched; the text says why.

@@ -64,6 +64,7 @@ TEST_CASE("a plan is made once and found in memory and on disk") {
     auto made = cache.find_or_make(key, file, "libz");
     CHECK(encoded_in(made) == expected);
     CHECK((*made)->plan->encode() == expected);
+    CHECK((*made)->name == name_of(key));
     auto again = cache.find_or_make(key, {}, "libz");
     REQUIRE(again);
     CHECK(again->get() == made->get());
@@ -73,6 +74,7 @@ TEST_CASE("a plan is made once and found in memory and on disk") {
   auto found = cache.find_or_make(key, {}, "libz");
   CHECK(encoded_in(found) == expected);
   CHECK((*found)->plan->encode() == expected);
+  CHECK((*found)->name == name_of(key));
 
   PlanKey other = key;
   other.options.calls = false;
