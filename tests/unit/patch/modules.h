@@ -8,8 +8,9 @@
 
 namespace tmrec::patch {
 
-// Those of the list that exist here; TMREC_PATCH_MODULES (a list with colons) replaces them.
+// Those of forty named modules that exist here; TMREC_PATCH_MODULES (a list with colons) replaces them.
 std::vector<std::string> modules();
+std::vector<std::string> absent_modules();
 std::vector<std::uint8_t> contents(const std::string& path);
 
 }  // namespace tmrec::patch
