@@ -127,7 +127,7 @@ std::optional<PlanOutcome> PlanStore::find(const PlanKey& key) const try {
     ::futimens(fd.get(), nullptr);
     return std::unexpected(std::move(*refusal));
   }
-  auto plan = patch::Plan::decode(mapping->bytes());
+  auto plan = patch::Plan::view(mapping->bytes(), mapping);
   if (!plan || !belongs_to(*plan, key)) return std::nullopt;
   ::futimens(fd.get(), nullptr);
   return std::make_shared<const EncodedPlan>(

@@ -194,6 +194,11 @@ Result<Plan> make_plan(Bytes file, const PlanOptions& options) {
   plan.content = {hash.low64, hash.high64};
   plan.text_va = code.base();
   plan.text_size = static_cast<std::uint32_t>(code.text().size());
+  for (const Segment& segment : image.segments()) {
+    if (segment.va <= plan.text_va && plan.text_va - segment.va < segment.file_size) {
+      plan.text_offset = segment.offset + (plan.text_va - segment.va);
+    }
+  }
   for (const Insn& insn : code.insns()) plan.code_bytes += insn.length;
   TMREC_CHECKED(Planner(code, entries, sites, plan).run());
   return plan;

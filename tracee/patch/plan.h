@@ -7,10 +7,12 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "format/result.h"
+#include "tracee/patch/array.h"
 #include "tracee/patch/bytes.h"
 
 namespace tmrec::patch {
@@ -131,16 +133,19 @@ struct Plan {
   PlanOptions options;
   std::array<std::uint64_t, 2> content{};  // xxh3 128 of the module's file
   Va text_va = 0;                          // link-time address of the text's first byte
+  std::uint64_t text_offset = 0;           // of that byte in the file
   std::uint32_t text_size = 0;
-  std::int64_t block_va = 0;        // link-time address of the block: page-aligned; negative for blocks below address 0
-  std::vector<std::uint8_t> block;  // its bytes, whole pages, holes filled with int3
-  std::vector<Edit> edits;          // in the order of addresses, not overlapping
-  std::vector<std::uint8_t> edit_bytes;
-  std::vector<Site> sites;  // in the order of addresses
-  std::vector<Stop> stops;
-  std::vector<Place> places;     // in the order of block offsets; the first is 0
-  std::vector<Place> copies;     // those in phase Exact, in the order of (program, block)
+  std::int64_t block_va = 0;  // link-time address of the block: page-aligned; negative for blocks below address 0
+  Array<std::uint8_t> block;  // its bytes, whole pages, holes filled with int3
+  Array<Edit> edits;          // in the order of addresses, not overlapping
+  Array<std::uint8_t> edit_bytes;
+  Array<Site> sites;  // in the order of addresses
+  Array<Stop> stops;
+  Array<Place> places;           // in the order of block offsets; the first is 0
+  Array<Place> copies;           // those in phase Exact, in the order of (program, block)
   std::uint64_t code_bytes = 0;  // of the text known to be instructions
+
+  std::shared_ptr<const void> memory;  // what the arrays are views of, if they are
 
   // Where a task is, that stands in the block.
   const Place& place_of(std::uint32_t block_offset) const;
@@ -151,14 +156,17 @@ struct Plan {
   void index_copies();
   // Applies the edits to the text's bytes. Precondition: text.size() == text_size.
   void apply(std::span<std::uint8_t> text) const;
-  // What was there before; the block carries it, so that whoever can read the process's memory can undo the edits.
-  void restore(std::span<std::uint8_t> text) const;
+  // What the edits replace, in their order and without gaps. The block carries it, so that whoever can read the
+  // process's memory can undo the edits.
+  Bytes originals() const;
   // The program's own bytes at [program, program + size) where edits cover all of them; empty: some are not covered.
   std::vector<std::uint8_t> original(std::uint32_t program, std::uint32_t size) const;
 
   std::string encode() const;
   // Error: not a plan, another version's, or damaged (a checksum covers everything, and every offset is verified).
   static Result<Plan> decode(Bytes bytes);
+  // The same without a copy: the plan shows `bytes`, which `owner` keeps as they are. Aligned like a std::uint32_t.
+  static Result<Plan> view(Bytes bytes, std::shared_ptr<const void> owner);
 };
 
 // Error: not a module that can be patched at all; the text says why.

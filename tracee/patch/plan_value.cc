@@ -22,33 +22,28 @@ struct Header {
   PlanOptions options;
   std::uint8_t padding[1];
   std::array<std::uint64_t, 2> content;
-  std::uint64_t text_va, text_size;
+  std::uint64_t text_va, text_offset, text_size;
   std::int64_t block_va;
   std::uint64_t code_bytes;
   // Number of elements, in the order of the arrays. Those of bytes are the first (whole pages) and the last, so that
   // the others are aligned.
   std::uint64_t block, edits, sites, stops, places, copies, edit_bytes;
 };
+static_assert(sizeof(Header) % 8 == 0, "what follows is aligned");
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(PlanOptions) == 7);
 
 auto copy_order(const Place& p) { return std::pair(p.program, p.block); }
 
 template <class T>
-void append(std::string& out, const std::vector<T>& values) {
+void append(std::string& out, const Array<T>& values) {
   static_assert(std::has_unique_object_representations_v<T>, "padding would make equal plans differ");
   out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
 template <class T>
-bool take(Bytes& rest, std::uint64_t count, std::vector<T>& values) {
-  if (count > rest.size() / sizeof(T)) return false;
-  if (reinterpret_cast<std::uintptr_t>(rest.data()) % alignof(T) == 0) {  // spares filling it with zeros first
-    auto* first = reinterpret_cast<const T*>(rest.data());
-    values.assign(first, first + count);
-  } else if (count > 0) {
-    values.resize(count);
-    std::memcpy(static_cast<void*>(values.data()), rest.data(), count * sizeof(T));
-  }
+bool take(Bytes& rest, std::uint64_t count, Array<T>& values) {
+  if (count > rest.size() / sizeof(T) || reinterpret_cast<std::uintptr_t>(rest.data()) % alignof(T) != 0) return false;
+  values = Array<T>::view({reinterpret_cast<const T*>(rest.data()), count});
   rest = rest.subspan(count * sizeof(T));
   return true;
 }
@@ -123,28 +118,16 @@ void Plan::apply(std::span<std::uint8_t> text) const {
   for (const Edit& e : edits) std::copy_n(edit_bytes.data() + e.bytes, e.length, text.data() + e.program);
 }
 
-namespace {
-
-// The original bytes of each edit, in the order of edits; nullptr: the block has none (a damaged plan).
-const std::uint8_t* original_bytes(const Plan& plan) {
+Bytes Plan::originals() const {
   Undo undo;
-  std::memcpy(&undo, plan.block.data() + kUndoAt, sizeof undo);
-  return plan.block.data() + undo.entries + plan.edits.size() * sizeof(UndoEntry);
-}
-
-}  // namespace
-
-void Plan::restore(std::span<std::uint8_t> text) const {
-  const std::uint8_t* from = original_bytes(*this);
-  for (const Edit& e : edits) {
-    std::copy_n(from, e.length, text.data() + e.program);
-    from += e.length;
-  }
+  std::memcpy(&undo, block.data() + kUndoAt, sizeof undo);
+  const std::uint64_t begin = undo.entries + edits.size() * sizeof(UndoEntry);
+  return Bytes(block).subspan(begin, undo.bytes_end - begin);
 }
 
 std::vector<std::uint8_t> Plan::original(std::uint32_t program, std::uint32_t size) const {
   std::vector<std::uint8_t> found;
-  const std::uint8_t* from = original_bytes(*this);
+  const std::uint8_t* from = originals().data();
   for (const Edit& e : edits) {
     if (program >= e.program && program < e.program + e.length) {
       const std::uint32_t count = std::min(size, e.program + e.length - program);
@@ -165,6 +148,7 @@ std::string Plan::encode() const {
   header.options = options;
   header.content = content;
   header.text_va = text_va;
+  header.text_offset = text_offset;
   header.text_size = text_size;
   header.block_va = block_va;
   header.code_bytes = code_bytes;
@@ -189,6 +173,11 @@ std::string Plan::encode() const {
 }
 
 Result<Plan> Plan::decode(Bytes bytes) {
+  auto own = std::make_shared<const std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
+  return view(*own, own);
+}
+
+Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner) {
   auto bad = [] { return fail(ErrorKind::System, "damaged patch plan"); };
   std::uint64_t sum = 0;
   if (bytes.size() < sizeof(Header) + sizeof(sum)) return bad();
@@ -204,6 +193,7 @@ Result<Plan> Plan::decode(Bytes bytes) {
   plan.options = header.options;
   plan.content = header.content;
   plan.text_va = header.text_va;
+  plan.text_offset = header.text_offset;
   plan.text_size = static_cast<std::uint32_t>(header.text_size);
   plan.block_va = header.block_va;
   plan.code_bytes = header.code_bytes;
@@ -212,6 +202,7 @@ Result<Plan> Plan::decode(Bytes bytes) {
                   take(rest, header.places, plan.places) && take(rest, header.copies, plan.copies) &&
                   take(rest, header.edit_bytes, plan.edit_bytes) && rest.empty();
   if (!complete || !is_consistent(plan)) return bad();
+  plan.memory = std::move(owner);
   return plan;
 }
 
