@@ -80,6 +80,8 @@ Result<> log_uses(const fs::path& trace, std::set<std::string>& used) {
     if (!event) return {};
     const auto* call = std::get_if<SyscallEvent>(&event->body);
     if (call != nullptr && call->mapping) note(*call->mapping, used);
+    const auto* patch = std::get_if<PatchEvent>(&event->body);
+    if (patch != nullptr && !patch->plan.hex.empty()) used.insert(patch->plan.hex);
   }
 }
 

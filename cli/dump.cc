@@ -89,11 +89,39 @@ Described describe_event(const InstructionEvent& event) {
                                          event.after.rax, event.after.rbx, event.after.rcx, event.after.rdx)};
     case InstructionEvent::Kind::Rdtsc:
     case InstructionEvent::Kind::Rdtscp:
+      return {"instruction",
+              fmt::format("{} at {:#x} = {:#x}", event.kind == InstructionEvent::Kind::Rdtsc ? "rdtsc" : "rdtscp",
+                          event.before.rip, event.after.rdx << 32 | (event.after.rax & 0xffffffff))};
+    case InstructionEvent::Kind::Rdpid:
+      return {"instruction", fmt::format("rdpid at {:#x}", event.before.rip)};
+    case InstructionEvent::Kind::Rdrand:
+      return {"instruction", fmt::format("rdrand at {:#x}", event.before.rip)};
+    case InstructionEvent::Kind::Rdseed:
+      return {"instruction", fmt::format("rdseed at {:#x}", event.before.rip)};
+    case InstructionEvent::Kind::Xgetbv:
+      return {"instruction", fmt::format("xgetbv {} at {:#x} = {:#x}", event.before.rcx & 0xffffffff, event.before.rip,
+                                         event.after.rdx << 32 | (event.after.rax & 0xffffffff))};
+    case InstructionEvent::Kind::Other:
+      return {"instruction", fmt::format("special instruction at {:#x}, left to the program", event.before.rip)};
+  }
+  return {"instruction", "unknown"};
+}
+
+Described describe_event(const TickEvent& event, Ticks ticks) {
+  return {"tick", fmt::format("stopped at tick {}, {:#x}", ticks.value, event.regs.rip)};
+}
+
+Described describe_event(const PatchEvent& event) {
+  switch (event.kind) {
+    case PatchEvent::Kind::Applied:
+      return {"patch", fmt::format("{} at {:#x} counts from now on, trampolines at {:#x}", event.module,
+                                   event.text.value, event.block.value)};
+    case PatchEvent::Kind::Undone:
+      return {"patch", fmt::format("{} at {:#x} counts no longer", event.module, event.text.value)};
+    case PatchEvent::Kind::Unmapped:
       break;
   }
-  return {"instruction",
-          fmt::format("{} at {:#x} = {:#x}", event.kind == InstructionEvent::Kind::Rdtsc ? "rdtsc" : "rdtscp",
-                      event.before.rip, event.after.rdx << 32 | (event.after.rax & 0xffffffff))};
+  return {"patch", fmt::format("{} at {:#x} is gone", event.module, event.text.value)};
 }
 
 Described describe_event(const CheckEvent& event) {
@@ -110,6 +138,8 @@ void print(const Event& event, bool json) {
   const auto describe = [&](const auto& body) {
     if constexpr (std::is_same_v<decltype(body), const ExecEvent&>)
       return describe_event(body, event.tid);
+    else if constexpr (std::is_same_v<decltype(body), const TickEvent&>)
+      return describe_event(body, event.ticks);
     else
       return describe_event(body);
   };

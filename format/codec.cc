@@ -54,7 +54,7 @@ void serialize(A& ar, CloneEvent& v) {
 }
 template <class A>
 void serialize(A& ar, ExecEvent& v) {
-  ar(v.snapshot, v.program, v.arguments, v.former);
+  ar(v.snapshot, v.program, v.arguments, v.former, v.counted);
 }
 template <class A>
 void serialize(A& ar, ExitEvent& v) {
@@ -62,7 +62,7 @@ void serialize(A& ar, ExitEvent& v) {
 }
 template <class A>
 void serialize(A& ar, InstructionEvent& v) {
-  ar(Enumerator{v.kind, InstructionEvent::Kind::Cpuid}, v.before, v.after);
+  ar(Enumerator{v.kind, InstructionEvent::Kind::Other}, v.before, v.after);
 }
 template <class A>
 void serialize(A& ar, CheckEvent::Range& v) {
@@ -75,6 +75,14 @@ void serialize(A& ar, CheckEvent& v) {
 template <class A>
 void serialize(A& ar, EndEvent& v) {
   ar(v.reason);
+}
+template <class A>
+void serialize(A& ar, TickEvent& v) {
+  ar(v.regs);
+}
+template <class A>
+void serialize(A& ar, PatchEvent& v) {
+  ar(Enumerator{v.kind, PatchEvent::Kind::Unmapped}, v.text, v.block, v.plan, v.module);
 }
 template <class A>
 void serialize(A& ar, Mapping& v) {
@@ -92,6 +100,7 @@ static_assert(sizeof(Extent) == 40 && sizeof(BlobId) == 32 && sizeof(MapSource) 
 static_assert(sizeof(SyscallEvent) == 664 && sizeof(SwitchEvent) == 8 && sizeof(SignalEvent) == 536);
 static_assert(sizeof(CloneEvent) == 256 && sizeof(ExecEvent) == 96 && sizeof(ExitEvent) == 32);
 static_assert(sizeof(InstructionEvent) == 440 && sizeof(CheckEvent) == 240 && sizeof(CheckEvent::Range) == 24);
+static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88);
 static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
 
 // The part of a SyscallEvent that few calls have.

@@ -105,7 +105,8 @@ struct ExecEvent {
   std::string snapshot;  // file name in the trace
   std::string program;
   std::vector<std::string> arguments;  // for people: dump, info
-  Tid former;  // the thread that called execve, when it was not the leader and took over the leader's id
+  Tid former;            // the thread that called execve, when it was not the leader and took over the leader's id
+  bool counted = false;  // the address space has the agent, and its code counts ticks
 };
 
 // A task ended. The kernel's own writes at exit (clear_child_tid, robust futexes) are `memory`.
@@ -115,11 +116,11 @@ struct ExitEvent {
   std::vector<Extent> memory;
 };
 
-// An instruction whose result no replay can know (rdtsc, rdtscp, cpuid), performed by the supervisor.
+// An instruction whose result no replay can know, performed by the supervisor.
 struct InstructionEvent {
-  enum class Kind : std::uint8_t { Rdtsc, Rdtscp, Cpuid } kind = Kind::Rdtsc;
+  enum class Kind : std::uint8_t { Rdtsc, Rdtscp, Cpuid, Rdpid, Rdrand, Rdseed, Xgetbv, Other } kind = Kind::Rdtsc;
   Regs before;
-  Regs after;
+  Regs after;  // Other: the task performs the instruction itself, at after.rip
 };
 
 // Hashes of the writable memory of the event's task.
@@ -132,13 +133,30 @@ struct CheckEvent {
   std::vector<Range> ranges;
 };
 
+// The task was stopped at a tick, Event::ticks, in the middle of a computation: for a switch or a signal that follows.
+struct TickEvent {
+  Regs regs;  // where it goes on
+};
+
+// The code of a module was changed in the memory of the event's task (tracee/patch).
+struct PatchEvent {
+  enum class Kind : std::uint8_t {
+    Applied,   // trampolines mapped, text edited
+    Undone,    // the text is the file's again; the trampolines stay, since tasks may be there
+    Unmapped,  // the text is gone, and the trampolines with it
+  } kind = Kind::Applied;
+  RemoteAddr text, block;
+  BlobId plan;         // Applied: a patch::Plan, encoded
+  std::string module;  // path, for people
+};
+
 // The last event: why the recording ended. Missing when the supervisor was killed.
 struct EndEvent {
   std::string reason;  // empty: the program ended
 };
 
 using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent,
-                               InstructionEvent, CheckEvent, EndEvent>;
+                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent>;
 
 struct Event {
   EventNo no;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -47,6 +48,22 @@ std::int64_t read_at(int fd, std::uint64_t offset, std::span<std::uint8_t> into)
     done += static_cast<std::size_t>(n);
   }
   return static_cast<std::int64_t>(done);
+}
+
+Result<MappedFile> MappedFile::open(const fs::path& path) {
+  TMREC_TRY(Fd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+  struct stat st{};
+  if (::fstat(fd.get(), &st) != 0) return fail_errno(path.string());
+  if (!S_ISREG(st.st_mode)) return fail(ErrorKind::System, path.string() + ": not a regular file");
+  const auto size = static_cast<std::size_t>(st.st_size);
+  if (size == 0) return MappedFile(std::span<const std::uint8_t>());
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (at == MAP_FAILED) return fail_errno(path.string());
+  return MappedFile(std::span(static_cast<const std::uint8_t*>(at), size));
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
 }
 
 Result<Bytes> read_whole(const fs::path& path, std::uint64_t limit, ErrorKind kind) {

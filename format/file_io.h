@@ -47,6 +47,25 @@ std::int64_t read_at(int fd, std::uint64_t offset, std::span<std::uint8_t> into)
 // A whole regular file of at most `limit` bytes. Errors are of kind `kind`.
 Result<Bytes> read_whole(const std::filesystem::path& path, std::uint64_t limit, ErrorKind kind);
 
+// The content of a regular file, mapped read-only for the life of the object. Reading it after somebody has truncated
+// the file is a SIGBUS: only for files that are ours.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& o) noexcept : bytes_(std::exchange(o.bytes_, {})) {}
+  MappedFile& operator=(MappedFile&& o) noexcept {
+    std::swap(bytes_, o.bytes_);
+    return *this;
+  }
+  ~MappedFile();
+
+  std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+ private:
+  explicit MappedFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  std::span<const std::uint8_t> bytes_;
+};
+
 // Replaces `path` by `bytes` at once and durably: a reader sees the old content or the new, also after a power failure.
 Result<void> write_whole(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
 

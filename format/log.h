@@ -20,7 +20,7 @@
 
 namespace tmrec {
 
-inline constexpr std::uint32_t kLogVersion = 1;
+inline constexpr std::uint32_t kLogVersion = 2;
 
 struct ChunkHeader {
   static constexpr std::uint32_t kMagic = 0x4b435254;  // "TRCK"

@@ -15,7 +15,7 @@
 namespace tmrec {
 
 // Moves with every change of what is in a trace that older readers would misunderstand.
-inline constexpr std::uint32_t kTraceVersion = 1;
+inline constexpr std::uint32_t kTraceVersion = 2;
 
 // Something that happened `count` times.
 struct Tally {

@@ -48,10 +48,13 @@ std::string one_line(const Event& event) {
         if constexpr (std::is_same_v<Body, InstructionEvent>)
           return fmt::format("trapping instruction at {:#x}", body.before.rip);
         if constexpr (std::is_same_v<Body, CheckEvent>) return fmt::format("memory check at {:#x}", body.regs.rip);
+        if constexpr (std::is_same_v<Body, TickEvent>) return fmt::format("tick at {:#x}", body.regs.rip);
+        if constexpr (std::is_same_v<Body, PatchEvent>)
+          return fmt::format("patch {} of {} at {:#x}", static_cast<int>(body.kind), body.module, body.text.value);
         if constexpr (std::is_same_v<Body, EndEvent>) return fmt::format("end of the recording {}", body.reason);
       },
       event.body);
-  return fmt::format("{:8} {:7} {}", event.no.value, event.tid.value, text);
+  return fmt::format("{:8} {:7} {:9} {}", event.no.value, event.tid.value, event.ticks.value, text);
 }
 
 }  // namespace tmrec::replayer

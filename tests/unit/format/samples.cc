@@ -85,6 +85,14 @@ bool same(const FileChange& a, const FileChange& b) {
   return backing == b.backing && offset == b.offset && content == b.bytes && new_size == b.new_size;
 }
 bool same(const CheckEvent::Range& a, const CheckEvent::Range& b);
+bool same(const TickEvent& a, const TickEvent& b) {
+  const auto& [r] = a;
+  return r == b.regs;
+}
+bool same(const PatchEvent& a, const PatchEvent& b) {
+  const auto& [kind, text, block, plan, module] = a;
+  return kind == b.kind && text == b.text && block == b.block && plan == b.plan && module == b.module;
+}
 bool same(const Mapping& a, const Mapping& b);
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
@@ -117,8 +125,9 @@ bool same(const CloneEvent& a, const CloneEvent& b) {
          same(memory, b.child_memory);
 }
 bool same(const ExecEvent& a, const ExecEvent& b) {
-  const auto& [name, program, arguments, former] = a;
-  return name == b.snapshot && program == b.program && arguments == b.arguments && former == b.former;
+  const auto& [name, program, arguments, former, counted] = a;
+  return name == b.snapshot && program == b.program && arguments == b.arguments && former == b.former &&
+         counted == b.counted;
 }
 bool same(const ExitEvent& a, const ExitEvent& b) {
   const auto& [status, ended, memory] = a;
@@ -165,7 +174,7 @@ bool same_but_pages(const Snapshot& a, const Snapshot& b) {
 
 std::vector<Event> events() {
   std::vector<EventBody> bodies;
-  bodies.emplace_back(ExecEvent{"snapshot-1-77.core", "/bin/ls", {"ls", "", "-l"}, Tid(78)});
+  bodies.emplace_back(ExecEvent{"snapshot-1-77.core", "/bin/ls", {"ls", "", "-l"}, Tid(78), true});
   bodies.emplace_back(plain_call());
   bodies.emplace_back(full_call());
   bodies.emplace_back(SwitchEvent{SwitchEvent::Reason::Stopped, Tid(79)});
@@ -176,7 +185,13 @@ std::vector<Event> events() {
   bodies.emplace_back(InstructionEvent{InstructionEvent::Kind::Cpuid, regs(7000), regs(8000)});
   bodies.emplace_back(CheckEvent{regs(9000), {{RemoteAddr(0x1000), RemoteAddr(0x3000), 0xfeedfacecafe}, {}}});
   bodies.emplace_back(EndEvent{"a task computed for 1 s while another waited"});
-  static_assert(std::variant_size_v<EventBody> == 9, "a new kind of event wants a sample");
+  bodies.emplace_back(TickEvent{regs(9500)});
+  bodies.emplace_back(PatchEvent{PatchEvent::Kind::Undone,
+                                 RemoteAddr(0x401000),
+                                 RemoteAddr(0x300000),
+                                 {std::string(32, 'b')},
+                                 "/usr/lib/libz.so"});
+  static_assert(std::variant_size_v<EventBody> == 11, "a new kind of event wants a sample");
   std::vector<Event> out;
   for (EventBody& body : bodies) {
     const std::uint64_t no = out.size() + 1;
