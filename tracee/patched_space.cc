@@ -1,0 +1,144 @@
+#include "tracee/patched_space.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "tracee/agent/agent.h"
+
+namespace tmrec::tracee {
+
+using patch::Phase;
+
+RemoteAddr text_of(const patch::Plan& plan, RemoteAddr start, std::uint64_t file_offset) {
+  return RemoteAddr(start.value + (plan.text_offset - file_offset));
+}
+
+RemoteAddr block_of(const patch::Plan& plan, RemoteAddr text) {
+  return RemoteAddr(text.value + (static_cast<std::uint64_t>(plan.block_va) - plan.text_va));
+}
+
+const PatchedModule* PatchedSpace::with_block(std::uint64_t addr) const {
+  auto found = std::ranges::find_if(modules_, [&](const PatchedModule& m) { return m.in_block(addr); });
+  return found == modules_.end() ? nullptr : &*found;
+}
+
+const PatchedModule* PatchedSpace::with_text(std::uint64_t addr) const {
+  auto found = std::ranges::find_if(modules_, [&](const PatchedModule& m) { return m.in_text(addr) && !m.undone; });
+  return found == modules_.end() ? nullptr : &*found;
+}
+
+void PatchedSpace::list_blocks(const RemoteMemory& memory) const {
+  std::vector<std::uint64_t> blocks;
+  for (const PatchedModule& m : modules_) {
+    if (!m.undone && blocks.size() < agent::kMaxBlocks) blocks.push_back(m.block.value);
+  }
+  blocks.push_back(0);
+  memory.write(agent::kBlocks, blocks.data(), blocks.size() * sizeof blocks[0]);
+}
+
+namespace {
+
+constexpr std::uint32_t kPiece = 1 << 20;
+
+// What one pass over a module's edits does, piece by piece: pages without an edit are left alone, so that they stay the
+// file's. `each` gets the bytes of an edit in memory, what the program had there, and what the plan puts there.
+template <class Each>
+bool pass_over(const RemoteMemory& memory, const PatchedModule& module, bool writes, Each&& each) {
+  const patch::Plan& plan = *module.plan;
+  const std::uint8_t* original = plan.originals().data();
+  std::vector<std::uint8_t> piece;
+  for (std::size_t i = 0; i < plan.edits.size();) {
+    const std::uint32_t begin = plan.edits[i].program;
+    std::size_t last = i;
+    while (last + 1 < plan.edits.size()) {
+      const patch::Edit &next = plan.edits[last + 1], &here = plan.edits[last];
+      const bool near = next.program - (here.program + here.length) < kPageSize;
+      if (!near || next.program + next.length - begin > kPiece) break;
+      ++last;
+    }
+    piece.resize(plan.edits[last].program + plan.edits[last].length - begin);
+    if (!memory.read(module.text.value + begin, piece.data(), piece.size())) return false;
+    for (; i <= last; ++i) {
+      const patch::Edit& edit = plan.edits[i];
+      if (!each(piece.data() + (edit.program - begin), original, plan.edit_bytes.data() + edit.bytes, edit.length)) {
+        return false;
+      }
+      original += edit.length;
+    }
+    if (writes && !memory.write(module.text.value + begin, piece.data(), piece.size())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module) {
+  const bool as_planned = pass_over(memory, module, false, [](auto* there, auto* original, auto*, std::size_t size) {
+    return std::equal(there, there + size, original);
+  });
+  if (!as_planned || !memory.write(module.block.value, module.plan->block.data(), module.plan->block.size())) {
+    return false;
+  }
+  // Whoever undoes edits that have not been made changes nothing.
+  modules_.push_back(std::move(module));
+  list_blocks(memory);
+  return pass_over(memory, modules_.back(), true, [](auto* there, auto*, auto* edit, std::size_t size) {
+    std::copy_n(edit, size, there);
+    return true;
+  });
+}
+
+bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
+  auto module = std::ranges::find(modules_, text, &PatchedModule::text);
+  if (module == modules_.end() || module->undone) return false;
+  module->undone = true;
+  list_blocks(memory);
+  return pass_over(memory, *module, true, [](auto* there, auto* original, auto* edit, std::size_t size) {
+    if (std::equal(there, there + size, edit)) std::copy_n(original, size, there);
+    return true;
+  });
+}
+
+void PatchedSpace::forget(RemoteAddr text) {
+  std::erase_if(modules_, [&](const auto& m) { return m.text == text; });
+}
+
+Regs PatchedSpace::program_view(const RemoteMemory& memory, RemoteAddr area, const Regs& regs) const {
+  const PatchedModule* module = with_block(regs.rip);
+  if (module == nullptr) return regs;
+  const patch::Place& place = module->plan->place_of(static_cast<std::uint32_t>(regs.rip - module->block.value));
+  Regs program = regs;
+  if (place.phase == Phase::Stub) return regs;
+  program.rip = module->text.value + place.program;
+  if (place.phase == Phase::Scratch || place.phase == Phase::Rescued) {
+    if (auto rcx = memory.get<std::uint64_t>(area + patch::TaskArea::kScratchRcx)) program.rcx = *rcx;
+  }
+  return program;
+}
+
+std::optional<RemoteAddr> PatchedSpace::way_out(const siginfo_t& info, const Regs& regs) const {
+  const bool breakpoint = info.si_signo == SIGTRAP && info.si_code == SI_KERNEL;
+  const bool invalid = info.si_signo == SIGILL;
+  const bool privileged = info.si_signo == SIGSEGV && info.si_code == SI_KERNEL;
+  if (!breakpoint && !invalid && !privileged) return std::nullopt;
+  const std::uint64_t at = breakpoint ? regs.rip - 1 : regs.rip;
+  const PatchedModule* module = with_text(at);
+  if (module == nullptr) return std::nullopt;
+  const auto program = static_cast<std::uint32_t>(at - module->text.value);
+  const auto& edits = module->plan->edits;
+  auto edit = std::ranges::upper_bound(edits, program, {}, &patch::Edit::program);
+  if (edit == edits.begin() || std::prev(edit)->program + std::prev(edit)->length <= program) return std::nullopt;
+  const auto copies = module->plan->copies_of(program);
+  if (copies.empty()) return std::nullopt;
+  return module->block + copies.front();
+}
+
+std::optional<RemoteAddr> PatchedSpace::before_counting(const Regs& regs) const {
+  const PatchedModule* module = with_block(regs.rip);
+  if (module == nullptr) return std::nullopt;
+  const patch::Place& place = module->plan->place_of(static_cast<std::uint32_t>(regs.rip - module->block.value));
+  if (place.phase != Phase::Scratch) return std::nullopt;
+  return module->block + place.block;
+}
+
+}  // namespace tmrec::tracee

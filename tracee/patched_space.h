@@ -1,0 +1,63 @@
+// The patched modules of one address space: where their trampolines are, and what an address in them means to the
+// program. Used alike by recorder and replayer, so that both do the same.
+#pragma once
+
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "format/event.h"
+#include "tracee/patch/plan.h"
+#include "tracee/remote_memory.h"
+
+namespace tmrec::tracee {
+
+struct PatchedModule {
+  RemoteAddr text, block;
+  std::shared_ptr<const patch::Plan> plan;
+  std::string name;
+  bool undone = false;  // the text is the program's own again, and only the trampolines are left
+
+  RemoteAddr text_end() const { return text + plan->text_size; }
+  RemoteAddr block_end() const { return block + plan->block.size(); }
+  bool in_text(std::uint64_t addr) const { return addr >= text.value && addr < text_end().value; }
+  bool in_block(std::uint64_t addr) const { return addr >= block.value && addr < block_end().value; }
+};
+
+// Where the text of a module lies, that has been mapped from this offset of its file at `start`.
+RemoteAddr text_of(const patch::Plan& plan, RemoteAddr start, std::uint64_t file_offset);
+// Where its block belongs.
+RemoteAddr block_of(const patch::Plan& plan, RemoteAddr text);
+
+class PatchedSpace {
+ public:
+  const std::vector<PatchedModule>& modules() const { return modules_; }
+  const PatchedModule* with_block(std::uint64_t addr) const;
+  const PatchedModule* with_text(std::uint64_t addr) const;
+
+  // The block is mapped and its memory may be written to. Writes the trampolines and edits the text. False: the memory
+  // is not there; nothing refers to the block then.
+  bool apply(const RemoteMemory& memory, PatchedModule module);
+  // Makes the text what it was. The trampolines keep working for tasks that are there.
+  bool undo(const RemoteMemory& memory, RemoteAddr text);
+  void forget(RemoteAddr text);
+
+  // Where the program is, as it would say, when a task is stopped at these registers. Registers outside of trampolines
+  // stay as they are. `area`: the task's.
+  Regs program_view(const RemoteMemory& memory, RemoteAddr area, const Regs& regs) const;
+
+  // A task came to the inside of a window, where a byte that traps stands for the instruction that was there, and was
+  // stopped by that: where it must go on. nullopt: the trap is the program's own.
+  std::optional<RemoteAddr> way_out(const siginfo_t& info, const Regs& regs) const;
+
+  // A counter must not be changed while a task holds a copy of it in a register. Where the task must be set back to.
+  std::optional<RemoteAddr> before_counting(const Regs& regs) const;
+
+ private:
+  std::vector<PatchedModule> modules_;
+  void list_blocks(const RemoteMemory& memory) const;
+};
+
+}  // namespace tmrec::tracee
