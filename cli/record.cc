@@ -14,6 +14,7 @@
 #include "cli/say.h"
 #include "cli/trace_place.h"
 #include "recorder/recorder.h"
+#include "tracee/plan_cache.h"
 
 namespace tmrec::cli {
 namespace fs = std::filesystem;
@@ -24,6 +25,9 @@ struct RecordOptions {
   std::string name;
   std::uint64_t check = 10'000;
   std::uint64_t seed = 0;
+  std::uint64_t slice = 1'000'000;
+  bool no_ticks = false;
+  std::vector<std::string> unpatched;
   std::vector<std::string> shown;
 };
 
@@ -81,6 +85,10 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .blobs = blobs,
       .check_every = options.check,
       .seed = options.seed,
+      .count_ticks = !options.no_ticks,
+      .slice = options.slice,
+      .unpatched = options.unpatched,
+      .plan_cache = tracee::PlanCache::default_directory(),
       .quiet = level() < Level::Info,
   });
 }
@@ -132,6 +140,14 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--slice", options->slice, "Ticks a task may compute while others wait (default 1000000)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
+  app.add_option("--no-patch", options->unpatched,
+                 "Leave the code of MODULE (file name or path) as it is; may be repeated")
+      ->type_name("MODULE");
+  app.add_flag("--no-ticks", options->no_ticks,
+               "Leave all code as it is: a task can then only be stopped at system calls");
   app.footer(kExamples);
   return [options, &words] {
     const Result<int> status = record(*options, words.after);

@@ -13,6 +13,7 @@
 #include "recorder/exec_snapshot.h"
 #include "recorder/extent_list.h"
 #include "recorder/task_life.h"
+#include "tracee/agent/agent.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
 #include "tracee/vdso.h"
@@ -33,6 +34,7 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
 
   auto child = session_.loop().await_newborn(child_tid);
   if (!child) return birth.flags;  // killed before its first instruction
+  const RemoteAddr area = prepare_counting(*child, birth.flags);
   CloneEvent event;
   event.child = Tid(child_tid);
   event.flags = birth.flags;
@@ -58,7 +60,12 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
                                                         space_->syscall_sites,
                                                         session_.in_flux(*space_),
                                                         0,
-                                                        space_->dumpable});
+                                                        space_->dumpable,
+                                                        space_->patches,
+                                                        space_->areas,
+                                                        space_->patches_off});
+    space->areas.keep_only(area);
+    if (area.value != 0) agent::set_counter(space->memory, area, session_.slice());
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
     event.child_memory.push_back(
@@ -66,8 +73,26 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   }
   session_.append(tid(), std::move(event));
   std::uint64_t clear_child_tid = (birth.flags & CLONE_CHILD_CLEARTID) != 0 ? birth.child_tid : 0;
-  session_.adopt(child_tid, std::move(*child), process, space, Birthright{clear_child_tid, affinity_, tsc_mode_});
+  session_.adopt(child_tid, std::move(*child), process, space,
+                 Birthright{clear_child_tid, affinity_, tsc_mode_, false, area});
   return birth.flags;
+}
+
+// A task that shares memory gets an area of its own before its first instruction; one with a copy keeps the copy.
+RemoteAddr TaskLife::prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags) {
+  if (!counts() || space_->patches_off) return RemoteAddr(0);
+  if ((clone_flags & CLONE_VM) == 0) return area_;
+  const RemoteAddr area = space_->areas.take();
+  if (area.value == 0) throw sched::EndRecording{fmt::format("more than {} threads in one process", agent::kMaxTasks)};
+  try {
+    agent::prepare_area(memory(), area, session_.slice());
+    Regs regs = child.regs();
+    regs.gs_base = area.value;
+    child.set_regs(regs);
+  } catch (const tracee::TaskDied&) {
+    // What is left of its life needs no ticks.
+  }
+  return area;
 }
 
 void TaskLife::record_exec(OpenCall& open) {
@@ -80,6 +105,8 @@ void TaskLife::record_exec(OpenCall& open) {
     session_.append(former, std::move(enter));
   }
   --space_->tasks;
+  space_->areas.give_back(area_);
+  area_ = RemoteAddr(0);
   task_.run_call([] {});  // to the exit stop: the new program's first instruction
   enter_program(former);
 }
@@ -104,6 +131,9 @@ void TaskLife::enter_program(pid_t former) {
   interrupted_.reset();
   at_syscall_ = false;
 
+  area_ = RemoteAddr(0);
+  prepare_vdso(tid(), stopped(), *space_, session_);
+  map_agent();
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
   if (session_.manifest().cpuid_trapped) trap_cpuid();
@@ -121,8 +151,11 @@ void TaskLife::enter_program(pid_t former) {
   auto path = session_.trace().snapshot(event.snapshot);
   if (!path) throw sched::EndRecording{path.error().text};
   if (auto written = write_core(*snapshot, *path); !written) throw sched::EndRecording{written.error().text};
+  event.counted = counts();
   session_.append(tid(), std::move(event));
-  boundary_ = stopped().regs();
+  patch_program(snapshot->mappings);
+  stand_at(stopped().regs());
+  at_event_ = true;
 }
 
 }  // namespace tmrec::recorder

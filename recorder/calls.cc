@@ -78,6 +78,8 @@ void TaskLife::log_enter(OpenCall& open) {
 
 int TaskLife::on_syscall() {
   Regs entry = stopped().regs();
+  if (answer_agent(entry)) return signal_;
+  if (entry.orig_rax == SYS_execve || entry.orig_rax == SYS_execveat) ticks();  // its counter goes with its memory
   require_64_bit_call(entry);
   if (!deferred_.empty()) return deliver_deferred(entry);
   OpenCall open = open_call(entry);
@@ -90,6 +92,10 @@ int TaskLife::on_syscall() {
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
   if (maps_socket(open.call)) return refuse(open, ENODEV), 0;
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
+  if (writes_to_code(open.call)) {
+    log_enter(open);
+    undo_patches_for(open.call);
+  }
   if (open.call.nr == SYS_madvise && open.call.args[2] == MADV_FREE) {
     // When the kernel takes the pages is not repeatable; at once is one of the times it might have.
     Regs at_once = entry;
@@ -145,7 +151,7 @@ bool TaskLife::sends_unseen_output(const syscalls::Call& call) {
 // sockets say (net/core/sock.c, sock_no_mmap).
 bool TaskLife::maps_socket(const syscalls::Call& call) {
   if (call.nr != SYS_mmap || (call.args[3] & MAP_ANONYMOUS) != 0) return false;
-  struct stat file {};
+  struct stat file{};
   std::string path = fmt::format("/proc/{}/fd/{}", tid(), static_cast<int>(call.args[4]));
   return stat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode);
 }
@@ -207,9 +213,13 @@ void TaskLife::finish_call(OpenCall& open) {
   } else {
     interrupted_.reset();
   }
+  const std::int64_t ret = event.ret;
+  const std::optional<MapSource> mapping = event.mapping;
   session_.append(tid(), std::move(event));
-  boundary_ = after;
+  stand_at(after);
   at_syscall_ = false;
+  at_event_ = true;
+  if (open.decision.policy == Policy::Memory) follow_mappings(open.call, ret, mapping);
   if (open.decision.blocking == syscalls::Blocking::Yield) return task_.yield(SwitchEvent::Reason::Yield);
   task_.preemption_point();
 }

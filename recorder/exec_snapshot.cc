@@ -7,12 +7,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "recorder/early_binding.h"
+#include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
 #include "tracee/vdso.h"
@@ -56,8 +58,8 @@ std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
 }
 
 // Without the vdso's addresses in the auxiliary vector, the program makes system calls (getauxval(3)).
-void hide_vdso(AddressSpace& space, const Snapshot& snapshot) {
-  auto stack = read_initial_stack(space.memory, snapshot.regs.rsp);
+void hide_vdso(AddressSpace& space, const Regs& regs) {
+  auto stack = read_initial_stack(space.memory, regs.rsp);
   if (!stack) return;
   for (const auto& entry : stack->auxiliary) {
     if (entry.type != AT_SYSINFO_EHDR) continue;
@@ -115,6 +117,20 @@ Bytes read_bytes(const std::string& path) {
 
 }  // namespace
 
+void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session) {
+  auto maps = tracee::read_maps(pid);
+  const auto vdso = maps ? std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name) : decltype(maps->begin()){};
+  if (!maps || vdso == maps->end()) return session.note("no vdso");
+  const Regs regs = task.regs();
+  if (auto patched = tracee::patch_vdso(space.memory, vdso->start, vdso->end - vdso->start)) {
+    space.call_gadget = patched->call_gadget;
+    space.hidden_variable = bind_early(space.memory, regs.rsp, patched->bind_now);
+  } else {
+    session.note("vdso of unknown form, hidden from the program");
+    hide_vdso(space, regs);
+  }
+}
+
 Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session) {
   Snapshot snapshot;
   snapshot.task = Tid(pid);
@@ -122,22 +138,9 @@ Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, Addr
   snapshot.regs = task.regs();
   snapshot.xstate = task.xstate();
   TMREC_TRY(auto maps, tracee::read_maps(pid));
-  bool has_vdso = false;
-  for (const auto& map : maps) {
-    if (map.name != "[vdso]") continue;
-    has_vdso = true;
-    if (auto patched = tracee::patch_vdso(space.memory, map.start, map.end - map.start)) {
-      space.call_gadget = patched->call_gadget;
-      space.hidden_variable = bind_early(space.memory, snapshot.regs.rsp, patched->bind_now);
-    } else {
-      session.note("vdso of unknown form, hidden from the program");
-      hide_vdso(space, snapshot);
-    }
-  }
-  if (!has_vdso) session.note("no vdso");
   tracee::PresentPages present(pid);
   for (const auto& map : maps) {
-    if (is_kernel_window(map.name)) continue;
+    if (is_kernel_window(map.name) || agent::overlaps(map.start.value, map.end.value)) continue;
     TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present));
   }
   snapshot.auxv = read_bytes(fmt::format("/proc/{}/auxv", pid));

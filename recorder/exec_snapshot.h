@@ -6,8 +6,10 @@
 
 namespace tmrec::recorder {
 
-// The task stands at the exit stop of a successful execve. Patches the vdso on the way, and fills in the space's
+// The task stands at the exit stop of a successful execve. Patches the vdso or hides it, and fills in the space's
 // gadget.
+void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session);
+// After that.
 Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session);
 
 }  // namespace tmrec::recorder

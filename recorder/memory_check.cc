@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
 
@@ -17,6 +18,7 @@ std::vector<CheckEvent::Range> hash_writable_memory(pid_t tid, const tracee::Rem
   if (!maps) return ranges;
   tracee::PresentPages present(tid);
   for (const tracee::MapsLine& map : *maps) {
+    if (agent::overlaps(map.start.value, map.end.value)) continue;
     if ((map.prot & PROT_WRITE) == 0 || (map.prot & PROT_READ) == 0) continue;
     auto add = [&](RemoteAddr start, RemoteAddr end) {
       if (start >= end) return;

@@ -14,6 +14,7 @@
 #include "recorder/launch.h"
 #include "recorder/session.h"
 #include "tracee/affinity.h"
+#include "tracee/agent/agent.h"
 
 namespace tmrec::recorder {
 
@@ -33,6 +34,8 @@ Manifest first_manifest(const Options& options) {
   manifest.uid = getuid();
   manifest.check_every = options.check_every;
   manifest.seed = options.seed;
+  manifest.tick_source = options.count_ticks ? "software" : "none";
+  manifest.agent_abi = options.count_ticks ? agent::kAbi : 0;
   auto relative = std::filesystem::relative(options.blobs, options.trace, none);
   bool beside = options.blobs == options.trace.parent_path() / "blobs" || relative == "../blobs";
   manifest.blob_root = beside ? "../blobs" : std::filesystem::absolute(options.blobs, none).string();

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 
@@ -45,6 +46,7 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
       blobs_(std::move(blobs)),
       manifest_(std::move(manifest)),
       backings_(blobs_),
+      plans_(tracee::PlanCache::open(options.plan_cache)),
       loop_(sched::Policy::seeded(options.seed), {.on_switch =
                                                       [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
                                                         if (from != 0) append(from, SwitchEvent{reason, Tid(to)});
@@ -67,10 +69,35 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
 EventNo Session::append(pid_t task, EventBody body) {
   Event event;
   event.tid = Tid(task);
+  if (auto life = lives_.find(task); life != lives_.end()) event.ticks = life->second->ticks();
   event.time_ns = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_).count());
   event.body = std::move(body);
   return log_->append(std::move(event));
+}
+
+Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource& source, patch::Reach reach) {
+  patch::PlanOptions wanted;
+  wanted.reach = reach;
+  wanted.syscalls = false;  // their stops find them as they are
+  TMREC_TRY(const MappedFile file, MappedFile::open(blobs_.path_of(source.blob)));
+  return plans_.find_or_make({source.blob.hex, wanted}, file.bytes(), source.path);
+}
+
+Result<BlobId> Session::store_plan(const tracee::EncodedPlan& plan) {
+  auto [known, fresh] = stored_plans_.try_emplace(plan.name);
+  if (!fresh) return known->second;
+  auto stored = blobs_.put_bytes(plan.encoded);
+  if (!stored) {
+    stored_plans_.erase(known);
+    return std::unexpected(stored.error());
+  }
+  return known->second = *stored;
+}
+
+bool Session::is_left_alone(const std::string& path) const {
+  const std::string name = std::filesystem::path(path).filename();
+  return std::ranges::count(options_.unpatched, name) != 0 || std::ranges::count(options_.unpatched, path) != 0;
 }
 
 bool Session::check_due() const {

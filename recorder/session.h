@@ -18,9 +18,24 @@
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
+#include "tracee/agent/agent.h"
+#include "tracee/patched_space.h"
+#include "tracee/plan_cache.h"
 #include "tracee/remote_memory.h"
 
 namespace tmrec::recorder {
+
+// Which of the agent's areas in an address space belong to tasks.
+class TaskAreas {
+ public:
+  RemoteAddr take();  // 0: all are taken
+  void give_back(RemoteAddr area);
+  // In the copy that a fork makes.
+  void keep_only(RemoteAddr area);
+
+ private:
+  std::vector<bool> used_;
+};
 
 // One address space, shared by threads and by what vfork makes.
 struct AddressSpace {
@@ -32,6 +47,9 @@ struct AddressSpace {
   std::vector<AddressRange> copied_in_flux;
   int tasks = 0;     // alive in it
   int dumpable = 1;  // PR_SET_DUMPABLE, as the program sees it
+  tracee::PatchedSpace patches = {};
+  TaskAreas areas = {};
+  bool patches_off = false;  // the program uses %gs itself
 };
 
 struct Process {
@@ -48,6 +66,7 @@ struct Birthright {
   std::optional<cpu_set_t> affinity;  // what the program set, virtually
   int tsc_mode = 1;                   // PR_TSC_ENABLE, as the program sees it
   bool at_exec = false;               // the recording's first task
+  RemoteAddr area{};                  // the agent's, of the task; 0: it does not count ticks
 };
 
 class TaskLife;
@@ -61,6 +80,14 @@ class Session {
   std::string run(pid_t pid, tracee::Stopped first);
 
   EventNo append(pid_t task, EventBody body);
+
+  // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
+  Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
+  Result<BlobId> store_plan(const tracee::EncodedPlan& plan);
+  // The user wants this module unpatched.
+  bool is_left_alone(const std::string& path) const;
+  // Ticks until a task is stopped next.
+  std::uint64_t slice() const { return agent::next_stop(options_.slice); }
 
   // Counts something for `tmrec info`.
   void refused(const std::string& what) { tally(manifest_.refused, what); }
@@ -110,6 +137,8 @@ class Session {
   BlobStore blobs_;
   Manifest manifest_;
   Backings backings_;
+  tracee::PlanCache plans_;
+  std::unordered_map<std::string, BlobId> stored_plans_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::uint64_t last_check_ = 0;

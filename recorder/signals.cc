@@ -2,10 +2,13 @@
 //
 // A synchronous one (SIGSEGV by an access) belongs to its instruction: it is delivered at once and replay raises it
 // again by itself. An asynchronous one may come anywhere, but is delivered only where replay can find the place: at the
-// exit of a system call, before the task has executed anything, or in front of one. One that comes in the middle of a
-// computation is kept back and delivered in front of the next call: the call is put off, so that the handler runs as
-// if the signal had come one instruction earlier. One that has no handler changes nothing that the program could see
-// before it dies, stops or ignores it, so it is delivered wherever it comes.
+// exit of a system call, before the task has executed anything, at a tick, or in front of a call. One that comes in the
+// middle of a computation is kept back to the next tick or call, whichever comes first; a call is put off, so that the
+// handler runs as if the signal had come one instruction earlier. One that has no handler changes nothing that the
+// program could see before it dies, stops or ignores it, so it is delivered wherever it comes.
+//
+// A handler sees addresses of the program, never those of trampolines: before a signal is delivered, a task that stands
+// in a trampoline is set to the place in the program that it stands for.
 //
 // What a handler gets (the frame, registers, extended state) is recorded after the kernel has built it, by stepping
 // into the handler: with PTRACE_SINGLESTEP the kernel stops at the handler's first instruction.
@@ -71,9 +74,10 @@ bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& re
   if (*kind != InstructionEvent::Kind::Cpuid && tsc_mode_ == PR_TSC_SIGSEGV) return false;  // as the program wished
   InstructionEvent event{*kind, regs, tracee::perform(*kind, regs)};
   stopped().set_regs(event.after);
-  boundary_ = event.after;
-  session_.note(*kind == InstructionEvent::Kind::Cpuid ? "cpuid" : "rdtsc");
+  stand_at(event.after);
+  session_.note(tracee::name_of(*kind));
   session_.append(tid(), std::move(event));
+  at_event_ = true;
   return true;
 }
 
@@ -81,6 +85,13 @@ int TaskLife::on_signal(const Stop& stop) {
   siginfo_t info = stopped().siginfo();
   Regs now = stopped().regs();
   if (tracee::raised_by_instruction(info)) {
+    if (auto way_out = space_->patches.way_out(info, now)) {
+      const bool nothing_executed = is_at_boundary(now);
+      now.rip = way_out->value;
+      stopped().set_regs(now);
+      if (nothing_executed) boundary_.regs = now;
+      return 0;
+    }
     if (perform_trapped_instruction(info, now)) return 0;
     return deliver(info, true);
   }
@@ -90,12 +101,17 @@ int TaskLife::on_signal(const Stop& stop) {
     injected_.reset();
     stopped().set_siginfo(info);
   }
-  if (!(now == boundary_) && action_of(info.si_signo) == SignalEvent::Action::Handler) {
-    if (deferred_.empty()) deferred_since_ = std::chrono::steady_clock::now();
-    deferred_.push_back(info);
+  if (!is_at_boundary(now) && action_of(info.si_signo) == SignalEvent::Action::Handler) {
+    defer(info);
+    stop_soon();
     return 0;
   }
   return deliver(info, false);
+}
+
+void TaskLife::defer(const siginfo_t& info) {
+  if (deferred_.empty()) deferred_since_ = std::chrono::steady_clock::now();
+  deferred_.push_back(info);
 }
 
 SignalEvent::Action TaskLife::action_of(int signal) {
@@ -107,14 +123,32 @@ SignalEvent::Action TaskLife::action_of(int signal) {
   return tracee::stops_by_default(signal) ? SignalEvent::Action::Stop : SignalEvent::Action::Fatal;
 }
 
-int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
+// Puts a task that stands in a trampoline where the program would say it is. The kernel names the address of some
+// faulting instructions in siginfo too (SIGILL, SIGFPE, SIGTRAP).
+void TaskLife::show_program_address(siginfo_t& info, bool synchronous) {
+  const Regs raw = stopped().regs();
+  const Regs program = space_->patches.program_view(memory(), area_, raw);
+  if (program == raw) return;
+  stopped().set_regs(program);
+  if (!synchronous || info.si_addr != reinterpret_cast<void*>(raw.rip)) return;
+  info.si_addr = reinterpret_cast<void*>(program.rip);
+  stopped().set_siginfo(info);
+}
+
+int TaskLife::deliver(siginfo_t info, bool synchronous) {
+  const SignalEvent::Action action = action_of(info.si_signo);
+  const bool at_tick = !synchronous && action == SignalEvent::Action::Handler && boundary_.unlogged_tick;
+  if (at_tick) log_tick(boundary_.regs);
+  if (action == SignalEvent::Action::Handler || action == SignalEvent::Action::Fatal) {
+    show_program_address(info, synchronous);
+  }
   SignalEvent event;
   event.signo = info.si_signo;
   event.siginfo = bytes_of(info);
   event.synchronous = synchronous;
   event.at_syscall = at_syscall_ && !synchronous;
   event.before = stopped().regs();
-  event.action = action_of(info.si_signo);
+  event.action = action;
   if (event.action == SignalEvent::Action::Handler) {
     Stop stop = task_.run(Resume::Step, info.si_signo);
     Regs after = stopped().regs();
@@ -125,8 +159,9 @@ int TaskLife::deliver(const siginfo_t& info, bool synchronous) {
     event.frame = read_frame(memory(), after.rsp);
     event.xstate = stopped().xstate();
     session_.append(tid(), std::move(event));
-    boundary_ = after;
+    stand_at(after);
     at_syscall_ = false;
+    at_event_ = true;
     return 0;
   }
   session_.append(tid(), std::move(event));
@@ -140,8 +175,7 @@ bool TaskLife::is_overdue(std::chrono::steady_clock::time_point now) const {
                               [&](const siginfo_t& info) { return !masks->is_blocked(info.si_signo); });
 }
 
-// Puts the call off. A signal that has been blocked since it came (by the handler of another one, say) must be pending,
-// as it would be without tmrec: sigwait, sigsuspend and signalfd look for it there.
+// Puts the call off.
 int TaskLife::deliver_deferred(const Regs& entry) {
   Regs regs = entry;
   regs.orig_rax = ~std::uint64_t{0};
@@ -152,6 +186,15 @@ int TaskLife::deliver_deferred(const Regs& entry) {
   regs.rax = entry.orig_rax;
   regs.orig_rax = ~std::uint64_t{0};
   stopped().set_regs(regs);
+  at_syscall_ = true;
+  stand_at(regs);
+  return take_deferred(regs);
+}
+
+// The signal to resume with at a place where one can be delivered. One that has been blocked since it came (by the
+// handler of another one, say) must be pending, as it would be without tmrec: sigwait, sigsuspend and signalfd look for
+// it there.
+int TaskLife::take_deferred(const Regs& regs) {
   const std::uint64_t mask = stopped().signal_mask();
   auto is_blocked = [mask](const siginfo_t& info) { return ((mask >> (info.si_signo - 1)) & 1) != 0; };
   std::vector<siginfo_t> blocked;
@@ -161,8 +204,6 @@ int TaskLife::deliver_deferred(const Regs& entry) {
     tracee::queue_signals(stopped(), memory(), *space_->call_gadget, blocked);
     stopped().set_regs(regs);
   }
-  boundary_ = regs;
-  at_syscall_ = true;
   deferred_since_ = std::chrono::steady_clock::now();
   if (!blocked.empty() || deferred_.empty()) return 0;
   injected_ = deferred_.front();

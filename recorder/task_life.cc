@@ -26,17 +26,20 @@ TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Proc
       space_(std::move(space)),
       clear_child_tid_(inherited.clear_child_tid),
       affinity_(inherited.affinity),
-      tsc_mode_(inherited.tsc_mode) {}
+      tsc_mode_(inherited.tsc_mode) {
+  if (inherited.area.value != 0) begin_counting(inherited.area, Ticks(0));
+}
 
 void TaskLife::live(bool at_exec) {
   try {
-    boundary_ = stopped().regs();
+    stand_at(stopped().regs());
     if (at_exec) enter_program(0);
     int signal = 0;
     for (;;) {
+      at_event_ = false;
       Stop stop = task_.run(Resume::ToSyscall, signal);
       signal = handle(stop);
-      if (session_.check_due()) check_memory();
+      if (at_event_ && session_.check_due()) check_memory();
     }
   } catch (const TaskEnding&) {
   } catch (const tracee::TaskDied&) {
@@ -119,6 +122,7 @@ void TaskLife::end_of_life() {
   }
   --process_->tasks;
   --space_->tasks;
+  space_->areas.give_back(area_);
   event.process_ended = process_->tasks == 0;
   session_.append(tid(), std::move(event));
   session_.task_ended(tid());

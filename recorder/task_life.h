@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "format/snapshot.h"
 #include "recorder/memory_check.h"
 #include "recorder/session.h"
 #include "syscalls/capture.h"
@@ -22,6 +23,8 @@ class TaskLife {
   // From the stop the task stands in; `at_exec`: the exit stop of the recording's first execve.
   void live(bool at_exec);
 
+  // Ticks counted up to where the task stands; the last that were seen when it is gone.
+  Ticks ticks();
   // Signals kept back because the task computes.
   const std::deque<siginfo_t>& deferred() const { return deferred_; }
   // Where the call this task waits in may write at any time.
@@ -40,6 +43,31 @@ class TaskLife {
   void end_of_life();
   std::vector<Extent> memory_written_at_exit(int leader_tid);
   void check_memory();
+
+  // counting.cc
+  bool counts() const { return area_.value != 0; }
+  void map_agent();
+  void begin_counting(RemoteAddr area, Ticks ticks);
+  void count_down(std::uint64_t least);
+  void stop_soon();
+  std::int64_t call_remotely(std::int64_t number, std::initializer_list<std::uint64_t> args);
+  bool answer_agent(const Regs& at_call);  // leaves the signal to resume with in signal_
+  void stand_at(const Regs& regs);
+  bool is_at_boundary(const Regs& now);
+  void log_tick(const Regs& regs);
+  void leave_agent(const Regs& program);
+  void on_tick(const Regs& at_call);
+  void on_special_instruction(const Regs& at_call);
+
+  // patching.cc
+  void patch_program(const std::vector<Mapping>& mappings);
+  void patch_module(RemoteAddr start, const MapSource& source);
+  void apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name);
+  void patch_range(std::uint64_t start, std::uint64_t end);
+  void follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping);
+  void drop_unmapped(std::uint64_t start, std::uint64_t end);
+  bool writes_to_code(const syscalls::Call& call) const;
+  void undo_patches_for(const syscalls::Call& call);
 
   // calls.cc: one system call from its entry stop to its exit stop.
   struct OpenCall {
@@ -73,6 +101,7 @@ class TaskLife {
 
   // births.cc
   std::uint64_t record_birth(OpenCall& open);  // returns the CLONE_* flags
+  RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags);
   void record_exec(OpenCall& open);
   void trap_cpuid();
   void enter_program(pid_t former);  // at the new program's first instruction
@@ -80,17 +109,26 @@ class TaskLife {
   // signals.cc: returns the signal to resume with.
   int on_signal(const tracee::Stop& stop);
   SignalEvent::Action action_of(int signal);
-  int deliver(const siginfo_t& info, bool synchronous);
+  int deliver(siginfo_t info, bool synchronous);
+  void show_program_address(siginfo_t& info, bool synchronous);
   bool perform_trapped_instruction(const siginfo_t& info, const Regs& regs);
+  void defer(const siginfo_t& info);
   int deliver_deferred(const Regs& entry);
+  int take_deferred(const Regs& regs);
 
   Session& session_;
   sched::LoopTask& task_;
   std::shared_ptr<Process> process_;
   std::shared_ptr<AddressSpace> space_;
   std::uint64_t clear_child_tid_;
-  // Registers at the last position at which a signal can be placed: unchanged since, the task has executed nothing.
-  Regs boundary_;
+  // The last position at which a signal can be placed.
+  struct Boundary {
+    Regs regs;
+    Ticks ticks;
+    bool unlogged_tick = false;  // a tick that nothing happened at so far
+  };
+  Boundary boundary_;
+  bool at_event_ = false;           // the task stands where its last event left it
   bool at_syscall_ = false;         // boundary_ stands in front of a call that was put off for a signal
   std::deque<siginfo_t> deferred_;  // signals that came in the middle of a computation
   std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
@@ -99,6 +137,10 @@ class TaskLife {
   std::optional<siginfo_t> injected_;    // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;    // what the program set, virtually
   int tsc_mode_;                         // PR_SET_TSC, as the program sees it
+  RemoteAddr area_;                      // the agent's, of this task; 0: ticks are not counted
+  std::uint64_t counted_from_ = 0;       // ticks made plus ticks left
+  Ticks last_ticks_;
+  int signal_ = 0;
 };
 
 }  // namespace tmrec::recorder

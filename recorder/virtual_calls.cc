@@ -57,6 +57,10 @@ bool TaskLife::answer_virtually(OpenCall& open) {
       if (args[0] == PR_GET_DUMPABLE) return skip_call(open, space_->dumpable), true;
       return false;
     case SYS_arch_prctl:
+      if (args[0] == ARCH_GET_GS && counts() && !space_->patches_off) {
+        constexpr std::uint64_t kNone = 0;
+        return skip_call(open, store(args[1], &kNone, sizeof kNone) ? 0 : -EFAULT), true;
+      }
       if (args[0] == ARCH_GET_CPUID) return skip_call(open, 1), true;
       if (args[0] == ARCH_SET_CPUID) return skip_call(open, -ENODEV), true;
       return false;

@@ -42,8 +42,15 @@ void Session::restart_call(Task& task) {
 
 Result<void> Session::reach_call(Task& task, const Regs& expected, bool rewound) {
   if (task.restarts) restart_call(task);
-  TMREC_TRY(const Stop stop, run(task));
+  TMREC_TRY(const Reached reached, run(task));
+  const Stop& stop = reached.stop;
   Regs there = task.regs;
+  if (reached.question != agent::Question::None) {
+    TMREC_TRY(const agent::Asked at, asked(task));
+    return fail(ErrorKind::Desync,
+                fmt::format("expected a system call at {:#x}, came to a {} at {:#x}", expected.rip,
+                            reached.question == agent::Question::Tick ? "tick" : "special instruction", at.regs.rip));
+  }
   if (stop.kind == Stop::Kind::Syscall && rewound) {
     there.rip -= 2;
     there.rax = there.orig_rax;

@@ -16,12 +16,24 @@ namespace tmrec::replayer {
 
 using tracee::Stop;
 
+namespace {
+
+// The recorder sets a task back into the program before it is given such a signal (recorder/signals.cc).
+bool shows_program_address(const SignalEvent& event) {
+  return event.action == SignalEvent::Action::Handler || event.action == SignalEvent::Action::Fatal;
+}
+
+}  // namespace
+
 // The kernel of the replaying machine never builds a frame: the recorded one is written.
 Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
   bool handled = event.action == SignalEvent::Action::Handler;
   if (event.synchronous) {
     if (task.restarts) restart_call(task);
-    TMREC_TRY(const Stop stop, run(task));
+    TMREC_TRY(const Reached reached, run(task));
+    const Stop& stop = reached.stop;
+    const std::uint64_t raw = task.regs.rip;
+    if (stop.kind == Stop::Kind::Signal && shows_program_address(event)) task.regs = program_view(task);
     if (stop.kind != Stop::Kind::Signal || stop.signal != event.signo) {
       actual_regs_ = task.regs;
       expected_regs_ = event.before;
@@ -32,6 +44,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
     siginfo_t recorded{};
     std::memcpy(&recorded, event.siginfo.data(), std::min(event.siginfo.size(), sizeof recorded));
     siginfo_t actual = task.stub->siginfo();
+    if (actual.si_addr == reinterpret_cast<void*>(raw)) actual.si_addr = reinterpret_cast<void*>(task.regs.rip);
     if (actual.si_addr != recorded.si_addr || actual.si_code != recorded.si_code) {
       return fail(ErrorKind::Desync, fmt::format("the fault is at {} (code {}), recorded {} (code {})", actual.si_addr,
                                                  actual.si_code, recorded.si_addr, recorded.si_code));
@@ -42,6 +55,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
     TMREC_CHECKED(reach_call(task, event.before, true));
     task.regs = event.before;
   } else if (!task.in_call) {
+    if (shows_program_address(event)) task.regs = program_view(task);
     TMREC_CHECKED(same_regs("at a signal", task.regs, event.before));
   }
   if (!handled) return {};
@@ -56,12 +70,22 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
 
 Result<void> Session::apply_to(Task& task, const InstructionEvent& event) {
   if (task.restarts) restart_call(task);
-  TMREC_TRY(const Stop stop, run(task));
-  if (stop.kind != Stop::Kind::Signal || stop.signal != SIGSEGV) {
-    return fail(ErrorKind::Desync, fmt::format("expected a trapping instruction at {:#x}, came to {} at {:#x}",
+  TMREC_TRY(const Reached reached, run(task));
+  const Stop& stop = reached.stop;
+  const bool asks = reached.question == agent::Question::Special;
+  if (!asks && (stop.kind != Stop::Kind::Signal || stop.signal != SIGSEGV)) {
+    return fail(ErrorKind::Desync, fmt::format("expected a special instruction at {:#x}, came to {} at {:#x}",
                                                event.before.rip, tracee::describe(stop), task.regs.rip));
   }
-  TMREC_CHECKED(same_regs("at a trapping instruction", task.regs, event.before));
+  if (asks) {
+    TMREC_TRY(const agent::Asked at, asked(task));
+    task.regs = at.regs;
+    const tracee::PatchedModule* module = task.space->patches.with_block(at.block);
+    if (module != nullptr) {
+      task.regs.rip = module->text.value + module->plan->stops[at.stop].program;
+    }
+  }
+  TMREC_CHECKED(same_regs("at a special instruction", task.regs, event.before));
   task.regs = event.after;
   return {};
 }
@@ -85,6 +109,9 @@ Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
   ++child->space->tasks;
   child->stub = std::move(stub);
   child->regs = event.child_regs;
+  if (parent.area.value != 0 && agent::is_area(child->regs.gs_base)) {
+    TMREC_CHECKED(begin_counting(*child, RemoteAddr(child->regs.gs_base)));
+  }
   child->last_event_ns = recent_.back().time_ns;
   TMREC_CHECKED(write_extents(*child, event.child_memory));
   tasks_[event.child] = std::move(child);
@@ -116,6 +143,11 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
   stub.set_xstate(snapshot.xstate);
   task->stub = std::move(stub);
   task->regs = snapshot.regs;
+  if (event.counted) {
+    TMREC_CHECKED(task->space->install_agent(*task->stub));
+    if (!agent::is_area(snapshot.regs.gs_base)) return fail(ErrorKind::BadTrace, "a task without its area");
+    TMREC_CHECKED(begin_counting(*task, RemoteAddr(snapshot.regs.gs_base)));
+  }
   tasks_[tid] = std::move(task);
   return {};
 }

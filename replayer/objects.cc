@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "format/file_io.h"
+
 namespace tmrec::replayer {
 
 namespace {
@@ -92,6 +94,18 @@ Result<void> Objects::change(const FileChange& change) {
     return change_failed(errno);
   }
   return {};
+}
+
+Result<Bytes> Objects::blob(const BlobId& id) {
+  TMREC_TRY(const int opened, blobs_.open_verified(id));
+  const Fd file(opened);
+  struct stat st{};
+  if (fstat(file.get(), &st) < 0) return fail_errno(blobs_.path_of(id).string());
+  Bytes bytes(static_cast<std::size_t>(st.st_size));
+  const std::int64_t have = read_at(file.get(), 0, bytes);
+  if (have < 0) return fail_errno(blobs_.path_of(id).string());
+  bytes.resize(static_cast<std::size_t>(have));
+  return bytes;
 }
 
 }  // namespace tmrec::replayer

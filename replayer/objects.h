@@ -25,6 +25,8 @@ class Objects {
   // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
   Result<int> show(const MapSource& source, bool shared);
   Result<void> change(const FileChange& change);
+  // A blob that is no mapped file.
+  Result<Bytes> blob(const BlobId& id);
 
  private:
   struct Object {

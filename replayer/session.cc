@@ -54,7 +54,10 @@ Result<bool> Session::step() {
   } catch (const tracee::ImpossibleState& state) {
     return fail(ErrorKind::BadTrace, fmt::format("event {}: {}", event->no.value, state.what));
   }
-  if (auto of = tasks_.find(event->tid); of != tasks_.end()) of->second->last_event_ns = event->time_ns;
+  if (auto of = tasks_.find(event->tid); of != tasks_.end()) {
+    of->second->last_event_ns = event->time_ns;
+    TMREC_CHECKED(check_ticks(*of->second, *event));
+  }
   now_ = event->no;
   return true;
 }
@@ -87,7 +90,21 @@ Result<void> Session::apply(const Event& event) {
 }
 
 // Runs the program's own code until it stops: at a system call (not performed), or by a signal of its own making.
-Result<Stop> Session::run(Task& task) {
+Result<Session::Reached> Session::run(Task& task) {
+  for (;;) {
+    TMREC_TRY(const Stop stop, run_once(task));
+    if (stop.kind == Stop::Kind::Signal) {
+      auto way_out = task.space->patches.way_out(task.stub->siginfo(), task.regs);
+      if (!way_out) return Reached{stop};
+      task.regs.rip = way_out->value;
+    } else {
+      const bool asks = stop.kind == Stop::Kind::Syscall && task.area.value != 0;
+      return Reached{stop, asks ? agent::question_of(task.regs) : agent::Question::None};
+    }
+  }
+}
+
+Result<Stop> Session::run_once(Task& task) {
   Regs regs = task.regs;
   regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
   task.stub->set_regs(regs);

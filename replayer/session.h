@@ -17,6 +17,8 @@
 #include "replayer/replayer.h"
 #include "replayer/space.h"
 #include "syscalls/row.h"
+#include "tracee/agent/agent.h"
+#include "tracee/patched_space.h"
 
 namespace tmrec::replayer {
 
@@ -49,12 +51,32 @@ class Session {
     bool restarts = false;  // its last call is made again unless a handler runs first
     bool extended_known = true;
     std::uint64_t last_event_ns = 0;  // when its last event was recorded
+    RemoteAddr area;                  // the agent's, of this task; 0: ticks are not counted
+    std::uint64_t counted_from = 0;   // ticks made plus ticks left
+  };
+
+  // What running a task came to.
+  struct Reached {
+    tracee::Stop stop;
+    agent::Question question = agent::Question::None;  // the stop is a call of the agent's
   };
 
   Result<void> apply(const Event& event);
   Result<Task*> task(Tid tid);
-  Result<tracee::Stop> run(Task& task);
+  Result<Reached> run(Task& task);
+  Result<tracee::Stop> run_once(Task& task);
   Result<void> reach_call(Task& task, const Regs& expected, bool rewound);
+
+  // counting.cc
+  Result<Ticks> ticks(Task& task);
+  Result<void> count_down(Task& task, std::uint64_t stop);
+  Result<void> begin_counting(Task& task, RemoteAddr area);
+  Result<void> check_ticks(Task& task, const Event& event);
+  Result<agent::Asked> asked(Task& task);
+  Regs program_view(const Task& task) const;
+  Result<void> apply_to(Task& task, const TickEvent& event);
+  Result<void> apply_to(Task& task, const PatchEvent& event);
+  Result<std::shared_ptr<const patch::Plan>> plan(const BlobId& id);
 
   // calls.cc
   Result<void> apply_to(Task& task, const SyscallEvent& event);
@@ -88,7 +110,8 @@ class Session {
   bool end_seen_ = false;
   std::string end_reason_;
   std::optional<int> exit_status_;
-  std::deque<Event> recent_;                         // the last events, for a report; the newest at the back
+  std::deque<Event> recent_;  // the last events, for a report; the newest at the back
+  std::unordered_map<std::string, std::shared_ptr<const patch::Plan>> plans_;
   std::optional<Regs> actual_regs_, expected_regs_;  // of the difference found
 };
 

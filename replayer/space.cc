@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
 
@@ -30,7 +31,7 @@ bool succeeded(std::int64_t ret) { return ret >= 0 || ret < -4095; }
 
 bool touches_stub(std::uint64_t start, std::uint64_t size) {
   const std::uint64_t end = size > ~start ? ~std::uint64_t{0} : start + size;
-  return start < kStubPage + kStubSize && end > kStubPage;
+  return (start < kStubPage + kStubSize && end > kStubPage) || agent::overlaps(start, end);
 }
 
 // The trace is hostile input: the code that calls the kernel for the replayer stays what it is.
@@ -106,7 +107,28 @@ Result<Space> Space::forked(tracee::Stopped& stub) const {
   copy.brk_ = brk_;
   copy.objects_shown_ = objects_shown_;
   copy.segments_ = segments_;
+  copy.patches = patches;
   return copy;
+}
+
+Result<void> Space::install_agent(tracee::Stopped& task) {
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  std::int64_t at =
+      call_in_stub(task, SYS_mmap, {agent::kBase, agent::kSize, PROT_READ | PROT_WRITE, kFlags, ~std::uint64_t{0}, 0});
+  TMREC_CHECKED(expect("mapping the agent", at, static_cast<std::int64_t>(agent::kBase)));
+  if (!agent::install(memory_)) return fail(ErrorKind::System, "cannot write the agent into a process to replay in");
+  at = call_in_stub(task, SYS_mprotect, {agent::kBase, agent::kAreas - agent::kBase, PROT_READ | PROT_EXEC});
+  return expect("protecting the agent", at, 0);
+}
+
+Result<void> Space::map_block(tracee::Stopped& task, RemoteAddr block, std::uint64_t size, RemoteAddr text,
+                              std::uint64_t text_size) {
+  TMREC_CHECKED(spare_stub(block.value, size));
+  TMREC_CHECKED(spare_stub(text.value, text_size));
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  std::int64_t at =
+      call_in_stub(task, SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~std::uint64_t{0}, 0});
+  return expect("mapping trampolines", at, static_cast<std::int64_t>(block.value));
 }
 
 void Space::forget(std::uint64_t start, std::uint64_t end) {

@@ -8,6 +8,7 @@
 #include "format/snapshot.h"
 #include "replayer/objects.h"
 #include "replayer/stub.h"
+#include "tracee/patched_space.h"
 
 namespace tmrec::replayer {
 
@@ -26,11 +27,18 @@ class Space {
   Result<void> perform(tracee::Stopped& task, std::uint32_t number, const std::uint64_t (&args)[6], std::int64_t ret,
                        const std::optional<MapSource>& source, Objects& objects);
 
+  // The agent, where the recorded program had it.
+  Result<void> install_agent(tracee::Stopped& task);
+  // Memory for the trampolines of this text. Error: either is not where it could have been at the recording.
+  Result<void> map_block(tracee::Stopped& task, RemoteAddr block, std::uint64_t size, RemoteAddr text,
+                         std::uint64_t text_size);
+
   // Shows `fd` in all private mappings of `backing`, keeping pages the program has written to.
   Result<void> show_memfd(tracee::Stopped& task, BackingId backing, int fd);
   bool shows(BackingId backing) const;
 
   int tasks = 0;
+  tracee::PatchedSpace patches;
 
  private:
   explicit Space(tracee::RemoteMemory memory) : memory_(std::move(memory)) {}

@@ -72,6 +72,8 @@ Stop LoopTask::park() {
   return wait_for_stop();
 }
 
+bool LoopTask::others_wait() const { return !loop_.ready_.empty(); }
+
 void LoopTask::yield(SwitchEvent::Reason reason) {
   if (loop_.ready_.empty()) return;
   loop_.handed_over_for_ = reason;

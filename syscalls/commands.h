@@ -157,7 +157,7 @@ inline constexpr Command kArchPrctlList[] = {
     cmd(0x1001, "ARCH_SET_GS", hex),
     cmd(0x1002, "ARCH_SET_FS", hex),
     cmd(0x1003, "ARCH_GET_FS", out(Type::I64, 8)),
-    cmd(0x1004, "ARCH_GET_GS", out(Type::I64, 8)),
+    cmd(0x1004, "ARCH_GET_GS", out(Type::I64, 8)).as(Policy::Virtual, "%gs is tmrec's"),
     cmd(0x1011, "ARCH_GET_CPUID").as(Policy::Virtual, "tmrec uses CPUID faulting itself"),
     cmd(0x1012, "ARCH_SET_CPUID", num).as(Policy::Virtual, "tmrec uses CPUID faulting itself"),
     cmd(0x1021, "ARCH_GET_XCOMP_SUPP", out(Type::I64, 8)),

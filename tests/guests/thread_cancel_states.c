@@ -1,11 +1,14 @@
 // Cancellation disabled, deferred, and asynchronous.
 #include "guest.h"
 
+#include <stdatomic.h>
+
 static int reached;
+static atomic_int cancelled;
 
 static void* disabled(void* unused) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-  sleep_ms(30);
+  while (!cancelled) sleep_ms(1);
   reached = 1;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
   pthread_testcancel();
@@ -26,6 +29,7 @@ int main(void) {
     OK(pthread_create(&thread, NULL, bodies[i], NULL));
     sleep_ms(10);
     OK(pthread_cancel(thread));
+    cancelled = 1;
     void* value;
     OK(pthread_join(thread, &value));
     CHECK(value == PTHREAD_CANCELED);

@@ -1,0 +1,180 @@
+// Patching the code of a recorded program: every module as soon as it can be executed, before it first is.
+#include <asm/prctl.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "recorder/task_life.h"
+#include "tracee/agent/agent.h"
+#include "tracee/proc.h"
+
+namespace tmrec::recorder {
+
+namespace {
+
+using patch::Reach;
+
+constexpr std::uint64_t kLowAddresses = 0x1'0000'0000;  // programs that are not position independent
+constexpr std::array kBelow{Reach::Below,     Reach::Below2,  Reach::FarBelow, Reach::FarBelow2, Reach::FarBelow3,
+                            Reach::FarBelow4, Reach::Farther, Reach::Farther2, Reach::Farther3,  Reach::Farther4};
+constexpr std::array kAbove{Reach::Above, Reach::Above2, Reach::FarAbove, Reach::FarAbove2};
+
+bool is_free(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, RemoteAddr end) {
+  return std::ranges::none_of(maps, [&](const auto& map) { return map.start < end && start < map.end; });
+}
+
+bool is_executable(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, RemoteAddr end) {
+  std::uint64_t known = start.value;
+  for (const auto& map : maps) {
+    const bool fits = (map.prot & PROT_EXEC) != 0 && (map.prot & PROT_WRITE) == 0 && !map.shared;
+    if (fits && map.start.value <= known && known < map.end.value) known = map.end.value;
+  }
+  return known >= end.value;
+}
+
+}  // namespace
+
+// Nothing of this may fail the program: a module that can't be patched is left alone and named.
+void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
+  if (!counts() || space_->patches_off || source.kind != MapSource::Kind::File || source.blob.hex.empty()) return;
+  if (session_.is_left_alone(source.path)) return;
+  auto maps = tracee::read_maps(tid());
+  if (!maps) return;
+  const bool low = start.value < kLowAddresses;
+  std::string why = "no room for trampolines";
+  for (std::size_t i = 0; i < (low ? kAbove.size() : kBelow.size()); ++i) {
+    const Reach reach = low ? kAbove[i] : kBelow[i];
+    auto made = session_.plan(source, reach);
+    if (!made) {
+      why = made.error().text;
+      continue;
+    }
+    const patch::Plan& plan = *(*made)->plan;
+    const RemoteAddr text = tracee::text_of(plan, start, source.offset), block = tracee::block_of(plan, text);
+    if (space_->patches.with_text(text.value) != nullptr) return;
+    if (plan.edits.empty() || !is_executable(*maps, text, text + plan.text_size)) return;
+    if (!is_free(*maps, block, block + plan.block.size())) continue;
+    return apply_plan(**made, text, block, source.path);
+  }
+  session_.note(fmt::format("not patched, {}: {}", why, source.path));
+}
+
+void TaskLife::apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name) {
+  auto stored = session_.store_plan(made);
+  if (!stored) throw sched::EndRecording{stored.error().text};
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  const std::uint64_t size = made.plan->block.size();
+  if (call_remotely(SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~0ull, 0}) !=
+      static_cast<std::int64_t>(block.value)) {
+    return session_.note(fmt::format("not patched, no memory for trampolines: {}", name));
+  }
+  if (!space_->patches.apply(memory(), {text, block, made.plan, name})) {
+    call_remotely(SYS_munmap, {block.value, size});
+    return session_.note(fmt::format("not patched, its memory is not what its file says: {}", name));
+  }
+  session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, text, block, *stored, name});
+}
+
+// At a program's first instruction.
+void TaskLife::patch_program(const std::vector<Mapping>& mappings) {
+  for (const Mapping& mapping : mappings) {
+    if ((mapping.prot & PROT_EXEC) != 0 && !mapping.shared) patch_module(mapping.start, mapping.source);
+  }
+}
+
+// After a call that changed the address space.
+void TaskLife::follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping) {
+  if (!counts() || (ret < 0 && ret > -4096)) return;
+  const auto& args = call.args;
+  switch (call.nr) {
+    case SYS_mmap: {
+      const auto start = static_cast<std::uint64_t>(ret);
+      drop_unmapped(start, start + page_up(args[1]));
+      constexpr std::uint64_t kWanted = PROT_READ | PROT_EXEC;
+      if (mapping && (args[2] & (kWanted | PROT_WRITE)) == kWanted && (args[3] & MAP_TYPE) == MAP_PRIVATE) {
+        patch_module(RemoteAddr(start), *mapping);
+      }
+      return;
+    }
+    case SYS_munmap:
+      return drop_unmapped(args[0], args[0] + page_up(args[1]));
+    case SYS_mremap:
+      drop_unmapped(args[0], args[0] + page_up(args[1]));
+      return drop_unmapped(static_cast<std::uint64_t>(ret), static_cast<std::uint64_t>(ret) + page_up(args[2]));
+    case SYS_mprotect:
+    case SYS_pkey_mprotect:
+      if ((args[2] & PROT_EXEC) != 0 && (args[2] & PROT_WRITE) == 0) patch_range(args[0], args[0] + page_up(args[1]));
+      return;
+    default:
+      return;
+  }
+}
+
+// Modules of which this call has removed or replaced all of the text; a part of it leaves the rest in use.
+void TaskLife::drop_unmapped(std::uint64_t start, std::uint64_t end) {
+  std::vector<tracee::PatchedModule> gone;
+  for (const auto& module : space_->patches.modules()) {
+    if (start <= module.text.value && end >= module.text_end().value) gone.push_back(module);
+  }
+  for (const auto& module : gone) {
+    call_remotely(SYS_munmap, {module.block.value, module.plan->block.size()});
+    space_->patches.forget(module.text);
+    session_.append(tid(), PatchEvent{PatchEvent::Kind::Unmapped, module.text, module.block, {}, module.name});
+  }
+}
+
+// Memory that has become executable: code of a loader that maps first and protects later.
+void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
+  auto maps = tracee::read_maps(tid());
+  if (!maps) return;
+  for (const auto& map : *maps) {
+    if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;
+    if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0) continue;
+    const std::string path = fmt::format("/proc/{}/root{}", tid(), map.name);
+    struct stat file{};
+    if (stat(path.c_str(), &file) < 0 || file.st_ino != map.inode) continue;
+    auto source = session_.backings().map_file(path, map.offset, map.name);
+    if (source) patch_module(map.start, *source);
+  }
+}
+
+// A call after which the program may write to its text, or use %gs itself.
+bool TaskLife::writes_to_code(const syscalls::Call& call) const {
+  if (!counts()) return false;
+  const auto& args = call.args;
+  if (call.nr == SYS_arch_prctl && args[0] == ARCH_SET_GS) return true;
+  if ((call.nr != SYS_mprotect && call.nr != SYS_pkey_mprotect) || (args[2] & PROT_WRITE) == 0) return false;
+  return std::ranges::any_of(space_->patches.modules(), [&](const auto& module) {
+    return !module.undone && module.text.value < args[0] + page_up(args[1]) && module.text_end().value > args[0];
+  });
+}
+
+void TaskLife::undo_patches_for(const syscalls::Call& call) {
+  const auto& args = call.args;
+  std::uint64_t start = 0, end = 0;
+  if (call.nr == SYS_arch_prctl && args[0] == ARCH_SET_GS) {
+    session_.note("the program uses %gs: ticks are not counted");
+    space_->patches_off = true;
+    end = ~std::uint64_t{0};
+  } else {
+    start = args[0];
+    end = args[0] + page_up(args[1]);
+  }
+  std::vector<tracee::PatchedModule> touched;
+  for (const auto& module : space_->patches.modules()) {
+    if (!module.undone && module.text.value < end && module.text_end().value > start) touched.push_back(module);
+  }
+  for (const auto& module : touched) {
+    space_->patches.undo(memory(), module.text);
+    session_.append(tid(), PatchEvent{PatchEvent::Kind::Undone, module.text, module.block, {}, module.name});
+  }
+}
+
+}  // namespace tmrec::recorder
