@@ -4,10 +4,11 @@
 #include <stdatomic.h>
 
 static int reached;
-static atomic_int cancelled;
+static atomic_int ready, cancelled;
 
 static void* disabled(void* unused) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  ready = 1;
   while (!cancelled) sleep_ms(1);
   reached = 1;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
@@ -18,6 +19,7 @@ static void* disabled(void* unused) {
 
 static void* asynchronous(void* unused) {
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+  ready = 1;
   for (;;) syscall(SYS_getppid);
   return unused;
 }
@@ -26,8 +28,9 @@ int main(void) {
   void* (*bodies[])(void*) = {disabled, asynchronous};
   for (int i = 0; i < 2; i++) {
     pthread_t thread;
+    ready = 0;
     OK(pthread_create(&thread, NULL, bodies[i], NULL));
-    sleep_ms(10);
+    while (!ready) sleep_ms(1);  // a thread that can be cancelled still is sent a signal, which may be slow
     OK(pthread_cancel(thread));
     cancelled = 1;
     void* value;

@@ -1,12 +1,15 @@
 // FUTEX_WAKE_OP changes a second word in the kernel and wakes on both.
 #include "guest.h"
 #include <linux/futex.h>
+#include <stdatomic.h>
 
 static int first, second = 5;
+static atomic_int woken_up;
 
 static void* waiter(void* argument) {
   int* word = argument;
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, *word, NULL, NULL, 0);
+  woken_up++;
   return NULL;
 }
 
@@ -19,9 +22,8 @@ int main(void) {
   long woken = SYS(syscall(SYS_futex, &first, FUTEX_WAKE_OP_PRIVATE, 1, 1L, &second, op));
   CHECK(second == 15);
   printf("woke %ld, second word is %d\n", woken, second);
-  if (woken < 2) {  // a waiter was late: its word no longer changes
-    syscall(SYS_futex, &first, FUTEX_WAKE_PRIVATE, 1);
-    usleep(50000);
+  // A waiter may have been late, and wait for what has already happened.
+  for (; woken_up < 2; sleep_ms(1)) {
     syscall(SYS_futex, &first, FUTEX_WAKE_PRIVATE, 1);
     syscall(SYS_futex, &second, FUTEX_WAKE_PRIVATE, 1);
   }
