@@ -12,6 +12,7 @@ import shlex
 
 import processes
 
+RECORD_OPTIONS = ("--check=100",)
 TOKEN = b"EXIT-SUCCESS"
 NATIVE_SECONDS, RECORD_SECONDS, REPLAY_SECONDS = 20, 90, 90
 VARIANTS = ("", ".static", ".static-pie", ".musl")
@@ -144,7 +145,7 @@ def report(stage, faults, finished, compared=None):
     return text
 
 
-def test(guest, binaries, tmrec, place, native_only, record_options=("--check=100",)):
+def test(guest, binaries, tmrec, place, native_only, record_options=RECORD_OPTIONS):
     """Runs one guest through all its stages. Gives the failure's text, or None."""
     argv = [os.path.join(binaries, guest.name), *guest.args]
     stdin = None

@@ -21,6 +21,8 @@ import processes
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 E2E_SECONDS = 300
 STRESS_ROUNDS = 3
+# Of the guests run as the ordinary user: a slice so small that tasks change at nearly every chance.
+USER_OPTIONS = (*guests.RECORD_OPTIONS, "--slice=1000")
 SKIP_STATUS = 77
 
 # run(place) gives the failure's text, None when passed, or raises Skipped.
@@ -74,9 +76,10 @@ def meson_cases(build_directory):
 
 def guest_cases(arguments, place_of_binaries, owner):
     kind = "guest-user" if owner else "guest"
+    options = USER_OPTIONS if owner else guests.RECORD_OPTIONS
     for guest in guests.find(os.path.join(TREE, "tests", "guests"), place_of_binaries.guests):
         def run(place, guest=guest):
-            text = guests.test(guest, place_of_binaries.guests, place_of_binaries.tmrec, place, arguments.native_only)
+            text = guests.test(guest, place_of_binaries.guests, place_of_binaries.tmrec, place, arguments.native_only, options)
             if text and guest.limit and not text.startswith("native"):
                 raise Skipped("a known limit: " + guest.limit)
             return text
