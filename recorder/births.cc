@@ -15,7 +15,6 @@
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
 #include "tracee/proc.h"
-#include "tracee/remote_call.h"
 #include "tracee/vdso.h"
 
 namespace tmrec::recorder {
@@ -114,9 +113,7 @@ void TaskLife::record_exec(OpenCall& open) {
 // The CPU's own faulting, which execve switches off (arch_prctl(2), ARCH_SET_CPUID).
 void TaskLife::trap_cpuid() {
   if (!space_->call_gadget) return;
-  Regs regs = stopped().regs();
-  tracee::remote_call(stopped(), *space_->call_gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 0});
-  stopped().set_regs(regs);
+  call_remotely(SYS_arch_prctl, {ARCH_SET_CPUID, 0});
 }
 
 void TaskLife::enter_program(pid_t former) {

@@ -65,7 +65,7 @@ void TaskLife::stop_soon() { count_down(1); }
 std::int64_t TaskLife::call_remotely(std::int64_t number, std::initializer_list<std::uint64_t> args) {
   const Regs regs = stopped().regs();
   std::vector<siginfo_t> arrived;
-  const std::int64_t result = tracee::remote_call(stopped(), *space_->call_gadget, number, args, &arrived);
+  const std::int64_t result = tracee::recorded_call(stopped(), memory(), *space_->call_gadget, number, args, &arrived);
   stopped().set_regs(regs);
   for (const siginfo_t& info : arrived) defer(info);
   return result;

@@ -58,7 +58,9 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     }
     const patch::Plan& plan = *(*made)->plan;
     const RemoteAddr text = tracee::text_of(plan, start, source.offset), block = tracee::block_of(plan, text);
-    if (space_->patches.with_text(text.value) != nullptr) return;
+    // Not even when its patches were undone: it has been writable since, and the plan is that of the file.
+    const auto& known = space_->patches.modules();
+    if (std::ranges::find(known, text, &tracee::PatchedModule::text) != known.end()) return;
     if (plan.edits.empty() || !is_executable(*maps, text, text + plan.text_size)) return;
     if (!is_free(*maps, block, block + plan.block.size())) continue;
     return apply_plan(**made, text, block, source.path);

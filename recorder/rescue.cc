@@ -21,6 +21,7 @@
 #include <fmt/format.h>
 
 #include "tracee/broken.h"
+#include "tracee/patched_space.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
 #include "tracee/remote_memory.h"
@@ -197,6 +198,7 @@ class Rescue {
     const auto maps = tracee::read_maps(pid);
     const auto memory = tracee::RemoteMemory::open(pid);
     if (!maps || !memory) return;
+    tracee::undo_all_patches(pid, *memory);
     const auto vdso = std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name);
     if (vdso == maps->end()) return;
     const RemoteAddr gadget = vdso->start + kPaddingAt;

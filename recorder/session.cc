@@ -180,6 +180,7 @@ std::optional<RemoteAddr> Session::call_gadget_in(const tracee::RemoteMemory& me
 void Session::release(tracee::Stopped& task) {
   sched_setaffinity(task.tid(), sizeof affinity, &affinity);
   auto memory = tracee::RemoteMemory::open(task.tid());
+  if (memory) tracee::undo_all_patches(task.tid(), *memory);  // the other tasks of its space are stopped too
   auto gadget = memory ? call_gadget_in(*memory) : std::nullopt;
   if (!gadget) return;
   Regs regs = task.regs();
@@ -196,9 +197,9 @@ void Session::release(tracee::Stopped& task) {
   std::vector<siginfo_t> arrived;
   auto life = lives_.find(task.tid());
   if (life != lives_.end()) arrived.assign(life->second->deferred().begin(), life->second->deferred().end());
-  tracee::remote_call(task, *gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
+  tracee::recorded_call(task, *memory, *gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0}, &arrived);
   if (manifest_.cpuid_trapped) {
-    tracee::remote_call(task, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
+    tracee::recorded_call(task, *memory, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
   tracee::queue_signals(task, *memory, *gadget, arrived);
   task.set_regs(regs);

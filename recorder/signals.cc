@@ -4,8 +4,8 @@
 // again by itself. An asynchronous one may come anywhere, but is delivered only where replay can find the place: at the
 // exit of a system call, before the task has executed anything, at a tick, or in front of a call. One that comes in the
 // middle of a computation is kept back to the next tick or call, whichever comes first; a call is put off, so that the
-// handler runs as if the signal had come one instruction earlier. One that has no handler changes nothing that the
-// program could see before it dies, stops or ignores it, so it is delivered wherever it comes.
+// handler runs as if the signal had come one instruction earlier. So is one that kills, since others may read what the
+// task wrote before; one that is ignored or stops the task is delivered wherever it comes.
 //
 // A handler sees addresses of the program, never those of trampolines: before a signal is delivered, a task that stands
 // in a trampoline is set to the place in the program that it stands for.
@@ -101,7 +101,11 @@ int TaskLife::on_signal(const Stop& stop) {
     injected_.reset();
     stopped().set_siginfo(info);
   }
-  if (!is_at_boundary(now) && action_of(info.si_signo) == SignalEvent::Action::Handler) {
+  const SignalEvent::Action action = action_of(info.si_signo);
+  // What a task writes before it dies, others may read: where it dies must be known, if it can be.
+  const bool place_matters =
+      action == SignalEvent::Action::Handler || (action == SignalEvent::Action::Fatal && counts());
+  if (place_matters && !is_at_boundary(now)) {
     defer(info);
     stop_soon();
     return 0;
@@ -137,9 +141,10 @@ void TaskLife::show_program_address(siginfo_t& info, bool synchronous) {
 
 int TaskLife::deliver(siginfo_t info, bool synchronous) {
   const SignalEvent::Action action = action_of(info.si_signo);
-  const bool at_tick = !synchronous && action == SignalEvent::Action::Handler && boundary_.unlogged_tick;
+  const bool ends_computation = action == SignalEvent::Action::Handler || action == SignalEvent::Action::Fatal;
+  const bool at_tick = !synchronous && ends_computation && boundary_.unlogged_tick;
   if (at_tick) log_tick(boundary_.regs);
-  if (action == SignalEvent::Action::Handler || action == SignalEvent::Action::Fatal) {
+  if (ends_computation) {
     show_program_address(info, synchronous);
   }
   SignalEvent event;

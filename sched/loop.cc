@@ -267,11 +267,24 @@ void Loop::give_way(LoopTask& task, SwitchEvent::Reason reason) {
   holder_ = nullptr;
 }
 
+// A leader killed between a stop and being resumed from it (by another thread's exec or exit) leaves its exit stop with
+// that resume, and as a zombie it is not reported before all others have gone; who wait for the baton to do so.
+bool Loop::died_unnoticed(LoopTask& task) {
+  bool others_end = std::any_of(ready_.begin(), ready_.end(), [](LoopTask* t) { return t->urgent_; });
+  if (!others_end || task.stop_pending_ || tracee::task_state(task.tid_) != 'Z') return false;
+  task.stop_ = Stop{};
+  task.stop_pending_ = true;
+  task.running_.reset();
+  unreaped_.insert(task.tid_);
+  return true;
+}
+
 void Loop::wait_for_holder() {
   LoopTask& task = *holder_;
   if (task.state_ != LoopTask::State::InCall || ready_.empty()) {
     if (task.state_ == LoopTask::State::InCall && task.surely_blocks_)
       return give_way(task, SwitchEvent::Reason::Blocked);
+    if (died_unnoticed(task)) return;
     if (!wait_one(true)) throw EndRecording{"the kernel reports no traced task while one should run"};
     if (holder_ == &task && task.state_ == LoopTask::State::Runs && !task.stop_pending_) check_starvation();
     return;
@@ -334,12 +347,6 @@ void Loop::release_all(const std::function<void(Stopped&)>& release) {
     }
     std::move(task).detach(stop.kind == Stop::Kind::Signal ? stop.signal : 0);
   };
-  for (auto& [tid, newborn] : newborns_) {
-    if (!WIFSTOPPED(newborn.status)) continue;
-    Stopped task = tracee::Running(tid).stopped();
-    let_go(task, tracee::decode_wait_status(newborn.status));
-  }
-  newborns_.clear();
   auto until = Clock::now() + std::chrono::seconds(2);
   auto still_running = [this] {
     return std::any_of(tasks_.begin(), tasks_.end(), [](auto& e) { return e.second->running_.has_value(); });
@@ -350,6 +357,12 @@ void Loop::release_all(const std::function<void(Stopped&)>& release) {
       sched_yield();
     }
   }
+  for (auto& [tid, newborn] : newborns_) {
+    if (!WIFSTOPPED(newborn.status)) continue;
+    Stopped task = tracee::Running(tid).stopped();
+    let_go(task, tracee::decode_wait_status(newborn.status));
+  }
+  newborns_.clear();
   for (auto& [tid, task] : tasks_) {
     if (!task->stopped_) continue;
     let_go(*task->stopped_, task->stop_);

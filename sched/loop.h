@@ -123,6 +123,7 @@ class Loop {
   bool wait_one(bool block);
   void dispatch(pid_t tid, int status);
   void take_over_leader(pid_t leader, int status);
+  bool died_unnoticed(LoopTask& task);
   void make_ready(LoopTask& task);
   LoopTask* next_ready();
   void drive(LoopTask& task);

@@ -1,9 +1,13 @@
 #include "tracee/patched_space.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <csignal>
 
 #include "tracee/agent/agent.h"
+#include "tracee/patch/emit.h"
+#include "tracee/proc.h"
 
 namespace tmrec::tracee {
 
@@ -139,6 +143,47 @@ std::optional<RemoteAddr> PatchedSpace::before_counting(const Regs& regs) const 
   const patch::Place& place = module->plan->place_of(static_cast<std::uint32_t>(regs.rip - module->block.value));
   if (place.phase != Phase::Scratch) return std::nullopt;
   return module->block + place.block;
+}
+
+namespace {
+
+bool is_code_of_a_file(const std::vector<MapsLine>& maps, std::uint64_t start, std::uint64_t end) {
+  return std::ranges::any_of(maps, [&](const MapsLine& map) {
+    return map.start.value <= start && end <= map.end.value && map.inode != 0 && (map.prot & PROT_EXEC) != 0 &&
+           (map.prot & PROT_WRITE) == 0;
+  });
+}
+
+void undo_block(const RemoteMemory& memory, const std::vector<MapsLine>& maps, std::uint64_t block) {
+  auto undo = memory.get<patch::Undo>(RemoteAddr(block + patch::kUndoAt));
+  if (!undo || undo->magic != patch::Undo::kMagic) return;
+  std::vector<patch::UndoEntry> entries(undo->count);
+  if (!memory.read(block + undo->entries, entries.data(), entries.size() * sizeof entries[0])) return;
+  const std::uint64_t begin = undo->entries + entries.size() * sizeof entries[0];
+  if (undo->bytes_end < begin) return;
+  const Bytes original = memory.read_some(RemoteAddr(block + begin), undo->bytes_end - begin);
+  const std::uint64_t text = block + static_cast<std::uint64_t>(undo->text);
+  std::size_t at = 0;
+  for (const patch::UndoEntry& entry : entries) {
+    if (entry.length > original.size() - at) return;
+    const std::uint64_t to = text + entry.program;
+    if (is_code_of_a_file(maps, to, to + entry.length)) memory.write(to, original.data() + at, entry.length);
+    at += entry.length;
+  }
+}
+
+}  // namespace
+
+void undo_all_patches(pid_t pid, const RemoteMemory& memory) {
+  auto maps = read_maps(pid);
+  if (!maps) return;
+  for (std::size_t i = 0; i < agent::kMaxBlocks; ++i) {
+    auto block = memory.get<std::uint64_t>(RemoteAddr(agent::kBlocks + i * sizeof(std::uint64_t)));
+    if (!block || *block == 0) break;
+    undo_block(memory, *maps, *block);
+  }
+  constexpr std::uint64_t kNone = 0;
+  memory.write(agent::kBlocks, &kNone, sizeof kNone);
 }
 
 }  // namespace tmrec::tracee

@@ -31,6 +31,10 @@ RemoteAddr text_of(const patch::Plan& plan, RemoteAddr start, std::uint64_t file
 // Where its block belongs.
 RemoteAddr block_of(const patch::Plan& plan, RemoteAddr text);
 
+// Undoes all edits in a process that goes on unrecorded, as far as its memory tells (agent::kBlocks, patch::Undo); all
+// its tasks are stopped. New threads would otherwise share the area of their creator.
+void undo_all_patches(pid_t pid, const RemoteMemory& memory);
+
 class PatchedSpace {
  public:
   const std::vector<PatchedModule>& modules() const { return modules_; }

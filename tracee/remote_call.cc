@@ -2,20 +2,66 @@
 
 #include <sys/syscall.h>
 
+#include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/proc.h"
 
 namespace tmrec::tracee {
 
-std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number,
-                         std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
-  Regs regs = task.regs();
-  regs.rip = gadget.value;
+namespace {
+
+void set_arguments(Regs& regs, std::int64_t number, std::initializer_list<std::uint64_t> args) {
   regs.rax = static_cast<std::uint64_t>(number);
   regs.orig_rax = ~std::uint64_t{0};  // no restart of whatever call the task was in
   std::uint64_t* slots[] = {&regs.rdi, &regs.rsi, &regs.rdx, &regs.r10, &regs.r8, &regs.r9};
   std::size_t i = 0;
   for (std::uint64_t arg : args) *slots[i++] = arg;
+}
+
+// Through the call's entry stop to its exit stop. A task that stood in another call leaves that first.
+Regs run_through_call(Stopped& task, std::uint64_t behind_call, std::vector<siginfo_t>* arrived) {
+  for (int stops = 0; stops < 2;) {
+    Running running = std::move(task).resume(Resume::ToSyscall);
+    const Stop stop = await_stop(running.tid());
+    if (stop.kind == Stop::Kind::Exited) throw TaskDied{running.tid()};
+    task = std::move(running).stopped();
+    if (stop.kind == Stop::Kind::Exiting) throw TaskDied{task.tid()};
+    if (stop.kind == Stop::Kind::Syscall) stops += task.regs().rip == behind_call ? 1 : 0;
+    if (stop.kind != Stop::Kind::Signal) continue;
+    const siginfo_t info = task.siginfo();
+    if (raised_by_instruction(info)) throw_broken("the code for remote calls is gone");  // it would be raised for ever
+    if (arrived != nullptr) arrived->push_back(info);
+  }
+  return task.regs();
+}
+
+}  // namespace
+
+std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
+                           std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
+  constexpr std::uint64_t kSyscallLength = 2;
+  const Regs before = task.regs();
+  Regs regs = before;
+  const bool by_agent = agent::is_area(before.gs_base) && agent::save_regs(memory, RemoteAddr(before.gs_base), before);
+  const std::uint64_t word = before.rsp - 8;
+  std::uint64_t was_there = 0;
+  if (!by_agent &&
+      (!memory.read(word, &was_there, sizeof was_there) || !memory.write(word, &before.rip, sizeof before.rip))) {
+    throw_broken("no stack for a remote call");
+  }
+  regs.rip = by_agent ? agent::call_address().value : gadget.value;
+  set_arguments(regs, number, args);
+  task.set_regs(regs);
+  const Regs after = run_through_call(task, regs.rip + kSyscallLength, arrived);
+  if (!by_agent) memory.write(word, &was_there, sizeof was_there);
+  return static_cast<std::int64_t>(after.rax);
+}
+
+std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number,
+                         std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
+  Regs regs = task.regs();
+  regs.rip = gadget.value;
+  set_arguments(regs, number, args);
   task.set_regs(regs);
   const std::uint64_t done_at = gadget.value + 3;  // behind the int3
   for (;;) {
@@ -46,9 +92,9 @@ void queue_signals(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget,
   const bool readable = memory.read(at, &there, sizeof there);
   for (const siginfo_t& info : signals) {
     if (!memory.write(at, &info, sizeof info)) break;
-    remote_call(task, gadget, SYS_rt_tgsigqueueinfo,
-                {static_cast<std::uint64_t>(*leader), static_cast<std::uint64_t>(task.tid()),
-                 static_cast<std::uint64_t>(info.si_signo), at});
+    recorded_call(task, memory, gadget, SYS_rt_tgsigqueueinfo,
+                  {static_cast<std::uint64_t>(*leader), static_cast<std::uint64_t>(task.tid()),
+                   static_cast<std::uint64_t>(info.si_signo), at});
   }
   if (readable) memory.write(at, &there, sizeof there);
   task.set_signal_mask(mask);

@@ -1,4 +1,9 @@
 // A system call performed by a stopped task on the supervisor's behalf.
+//
+// The problem: meanwhile the program's registers are nowhere but in the supervisor, which may be killed. The solution,
+// in recorded tasks: they are saved in the task's memory, and the code behind the call goes back to them by itself. A
+// task at its program's first instruction, before it has an area to save them in, needs no registers but rip, rsp and a
+// rdx of 0 (System V ABI 3.4.1). Stubs of a replay die with their supervisor, and use the quicker form.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +14,11 @@
 #include "tracee/task_handle.h"
 
 namespace tmrec::tracee {
+
+// In a recorded task. `gadget`: of a patched vdso, for tasks without an area of the agent's. Registers, results and
+// signals as below. Throws TaskDied.
+std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
+                           std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived = nullptr);
 
 // `gadget`: address of `syscall; int3` in the task. Changes rax, rcx, r11 and rip (and orig_rax); the caller restores
 // what it needs. Returns the kernel's result (-errno on failure). Signals that arrive meanwhile are appended to

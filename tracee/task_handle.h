@@ -6,11 +6,11 @@
 // exception (TaskDied) and caught in one place, the top of the fiber, instead of being threaded through every return.
 #pragma once
 
+#include <sys/types.h>
 #include <csignal>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 
 #include "format/event.h"

@@ -28,7 +28,7 @@ constexpr std::array<Entry, 7> kEntries{{
 
 constexpr std::uint64_t kGadgetOffset = 16;  // behind the 8 bytes of the replaced entry
 constexpr std::uint64_t kStringOffset = 24;
-constexpr std::array<std::uint8_t, 3> kGadget{0x0f, 0x05, 0xcc};  // syscall; int3
+constexpr std::array<std::uint8_t, 8> kGadget{0x0f, 0x05, 0x31, 0xd2, 0xff, 0x64, 0x24, 0xf8};
 constexpr char kBindNow[] = "LD_BIND_NOW=1";
 constexpr std::uint64_t kGadgetRoom = kStringOffset + sizeof kBindNow;
 
@@ -104,7 +104,7 @@ std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr sta
 }
 
 bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at) {
-  auto code = memory.get<std::array<std::uint8_t, 3>>(at);
+  auto code = memory.get<std::array<std::uint8_t, 8>>(at);
   return code && *code == kGadget;
 }
 

@@ -13,7 +13,7 @@
 namespace tmrec::tracee {
 
 struct PatchedVdso {
-  // Address of the instructions `syscall; int3` in the tracee, for remote calls.
+  // Address of instructions for remote calls (remote_call.h): syscall; xor %edx,%edx; jmp *-8(%rsp).
   RemoteAddr call_gadget;
   // A string "LD_BIND_NOW=1" (recorder/early_binding.h).
   RemoteAddr bind_now;

@@ -2,7 +2,7 @@
 
 extern "C" {
 extern const std::uint8_t tmrec_agent_begin[], tmrec_agent_tick[], tmrec_agent_ticked[], tmrec_agent_special[],
-    tmrec_agent_asked[], tmrec_agent_end[];
+    tmrec_agent_asked[], tmrec_agent_call[], tmrec_agent_end[];
 }
 
 namespace tmrec::agent {
@@ -35,6 +35,14 @@ std::optional<std::uint64_t> counter(const tracee::RemoteMemory& memory, RemoteA
 
 bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint64_t ticks) {
   return memory.write(area.value + TaskArea::kCounter, &ticks, sizeof ticks);
+}
+
+RemoteAddr call_address() { return RemoteAddr(address_of(tmrec_agent_call)); }
+
+bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& r) {
+  const SavedRegs saved{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+                        r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.eflags};
+  return memory.write(area.value + kSaved, &saved, sizeof saved);
 }
 
 Question question_of(const Regs& at_call) {

@@ -30,13 +30,19 @@ inline constexpr std::uint64_t kBlocks = kBase + kPageSize;
 inline constexpr std::uint64_t kBlocksSize = 15 * kPageSize;
 inline constexpr std::size_t kMaxBlocks = kBlocksSize / 8 - 1;
 inline constexpr std::uint64_t kAreas = kBlocks + kBlocksSize;  // read and write
-inline constexpr std::uint64_t kAreaSize = 128;                 // a cache line, and its neighbour
-inline constexpr std::size_t kMaxTasks = 65536;
+inline constexpr std::uint64_t kAreaSize = 256;
+inline constexpr std::size_t kMaxTasks = 16384;
 inline constexpr std::uint64_t kEnd = kAreas + kMaxTasks * kAreaSize;
 inline constexpr std::uint64_t kSize = kEnd - kBase;
 
 // Of a task's area, behind what patched code knows.
 inline constexpr std::uint32_t kScratchR11 = patch::TaskArea::kSize;
+inline constexpr std::uint32_t kSaved = kScratchR11 + 8;  // SavedRegs, while the supervisor has the task make a call
+
+struct SavedRegs {
+  std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rip, flags;
+};
+static_assert(kSaved + sizeof(SavedRegs) <= kAreaSize);
 
 constexpr bool overlaps(std::uint64_t start, std::uint64_t end) { return start < kEnd && end > kBase; }
 constexpr RemoteAddr area(std::size_t index) { return RemoteAddr(kAreas + index * kAreaSize); }
@@ -55,6 +61,11 @@ constexpr std::uint64_t next_stop(std::uint64_t ticks) { return (ticks + kStopEv
 
 std::optional<std::uint64_t> counter(const tracee::RemoteMemory& memory, RemoteAddr area);
 bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint64_t ticks);
+
+// Address of a syscall instruction behind which the task, left alone, goes back to the saved registers.
+RemoteAddr call_address();
+// False: the memory is not there.
+bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs);
 
 // What a task, stopped at a system call, asks with it.
 enum class Question { None, Tick, Special };
