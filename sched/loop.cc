@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include <fmt/format.h>
 
@@ -87,12 +88,23 @@ void LoopTask::preemption_point() {
   if (slice_left_ == 0) yield(SwitchEvent::Reason::SliceEnd);
 }
 
+// Whether the end of the task will not be reported while this one waits for it: a leader whose threads live on stays a
+// zombie that waitpid says nothing of (ptrace(2), "Death under ptrace").
+bool LoopTask::has_gone() {
+  auto state = tracee::task_state(tid_);
+  if (state == 'Z') loop_.unreaped_.insert(tid_);
+  return loop_.all_gone_ || !state || *state == 'X' || *state == 'Z';
+}
+
 bool LoopTask::await_exit_stop() {
   while (!(is_end(stop_) && (stop_pending_ || stopped_ || stop_.kind == Stop::Kind::Exited))) {
-    if (!loop_.wait_one(true)) {
-      stop_.kind = Stop::Kind::Exited;
+    if (loop_.wait_one(false)) continue;
+    // Killed between a stop and being resumed from it, it leaves its exit stop with that resume.
+    if (has_gone()) {
+      stop_ = Stop{.status = SIGKILL};
       break;
     }
+    sched_yield();
   }
   stop_pending_ = false;
   return stop_.kind == Stop::Kind::Exiting && stopped_.has_value();
@@ -106,14 +118,7 @@ void LoopTask::await_end() {
   }
   while (stop_.kind != Stop::Kind::Exited) {
     if (loop_.wait_one(false)) continue;
-    if (loop_.all_gone_) break;
-    // A leader whose threads live on stays a zombie that waitpid does not report (ptrace(2), "Death under ptrace").
-    auto state = tracee::task_state(tid_);
-    if (!state || *state == 'X') break;
-    if (*state == 'Z') {
-      loop_.unreaped_.insert(tid_);
-      break;
-    }
+    if (has_gone()) break;
     sched_yield();
   }
   stop_pending_ = false;
@@ -267,15 +272,13 @@ void Loop::give_way(LoopTask& task, SwitchEvent::Reason reason) {
   holder_ = nullptr;
 }
 
-// A leader killed between a stop and being resumed from it (by another thread's exec or exit) leaves its exit stop with
-// that resume, and as a zombie it is not reported before all others have gone; who wait for the baton to do so.
+// A leader that another thread's exec or exit has killed, while those it killed as well wait for the baton to end.
 bool Loop::died_unnoticed(LoopTask& task) {
   bool others_end = std::any_of(ready_.begin(), ready_.end(), [](LoopTask* t) { return t->urgent_; });
-  if (!others_end || task.stop_pending_ || tracee::task_state(task.tid_) != 'Z') return false;
-  task.stop_ = Stop{};
+  if (!others_end || task.stop_pending_ || !task.has_gone()) return false;
+  task.stop_ = Stop{.status = SIGKILL};
   task.stop_pending_ = true;
   task.running_.reset();
-  unreaped_.insert(task.tid_);
   return true;
 }
 

@@ -69,6 +69,7 @@ class LoopTask {
       : loop_(loop), tid_(tid), fiber_([this, b = std::move(body)] { b(*this); }) {}
 
   tracee::Stop wait_for_stop();
+  bool has_gone();
 
   enum class State { Runs, InCall, Ready, Parked };
 
