@@ -21,6 +21,7 @@ import processes
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 E2E_SECONDS = 300
 STRESS_ROUNDS = 3
+TICK_PROGRAMS = ("perl", "python3-threads", "xz-threads", "sqlite3")
 # Of the guests run as the ordinary user: a slice so small that tasks change at nearly every chance.
 USER_OPTIONS = (*guests.RECORD_OPTIONS, "--slice=1000")
 SKIP_STATUS = 77
@@ -102,6 +103,8 @@ def stress_cases(build_directory):
     for seed in range(1, STRESS_ROUNDS + 1):
         command = [os.path.join(TREE, "tests", "stress"), "1", f"--first-seed={seed}", "--jobs=1", f"--build={build_directory}"]
         yield Case(f"stress/seed-{seed}", None, run_command(command, E2E_SECONDS))
+    command = [os.path.join(TREE, "tests", "stress"), "--ticks", "1", *TICK_PROGRAMS, "--jobs=1", f"--build={build_directory}"]
+    yield Case("stress/ticks", None, run_command(command, E2E_SECONDS))
 
 
 Binaries = collections.namedtuple("Binaries", "guests tmrec")
