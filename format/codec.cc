@@ -50,7 +50,7 @@ void serialize(A& ar, SignalEvent& v) {
 }
 template <class A>
 void serialize(A& ar, CloneEvent& v) {
-  ar(v.child, v.child_process, v.flags, v.child_regs, v.child_memory);
+  ar(v.child, v.child_process, v.flags, v.child_regs, v.child_memory, v.child_ticks);
 }
 template <class A>
 void serialize(A& ar, ExecEvent& v) {
@@ -98,7 +98,7 @@ void serialize(A& ar, Snapshot& v) {
 // A field that is added to a structure must be added here, or the compiler says so.
 static_assert(sizeof(Extent) == 40 && sizeof(BlobId) == 32 && sizeof(MapSource) == 88 && sizeof(FileChange) == 56);
 static_assert(sizeof(SyscallEvent) == 664 && sizeof(SwitchEvent) == 8 && sizeof(SignalEvent) == 536);
-static_assert(sizeof(CloneEvent) == 256 && sizeof(ExecEvent) == 96 && sizeof(ExitEvent) == 32);
+static_assert(sizeof(CloneEvent) == 264 && sizeof(ExecEvent) == 96 && sizeof(ExitEvent) == 32);
 static_assert(sizeof(InstructionEvent) == 440 && sizeof(CheckEvent) == 240 && sizeof(CheckEvent::Range) == 24);
 static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88);
 static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);

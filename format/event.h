@@ -98,6 +98,7 @@ struct CloneEvent {
   std::uint64_t flags = 0;           // CLONE_*, without the exit signal
   Regs child_regs;                   // at its first stop in user mode
   std::vector<Extent> child_memory;  // CLONE_CHILD_SETTID
+  Ticks child_ticks;                 // what its count begins with
 };
 
 // A new program image. The address space is replaced by the snapshot.

@@ -45,6 +45,7 @@ struct Manifest {
   std::uint32_t agent_abi = 0;    // 0: recorded without an agent
   std::uint64_t check_every = 0;  // memory is hashed every so many events; 0: never
   std::uint64_t seed = 0;         // of the scheduling policy
+  bool chaos = false;             // it was to bring out races
   std::int32_t cpu_number = -1;   // the one the program was pinned to: cpuid and getcpu name it; -1: none
   bool cpuid_trapped = false;     // cpuid was recorded: the CPU can make it fault
   std::string blob_root;          // relative to the trace directory, or absolute

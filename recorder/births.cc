@@ -33,10 +33,12 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
 
   auto child = session_.loop().await_newborn(child_tid);
   if (!child) return birth.flags;  // killed before its first instruction
-  const RemoteAddr area = prepare_counting(*child, birth.flags);
+  const Ticks first(session_.loop().policy().first_ticks());
+  const RemoteAddr area = prepare_counting(*child, birth.flags, first);
   CloneEvent event;
   event.child = Tid(child_tid);
   event.flags = birth.flags;
+  event.child_ticks = first;
   try {
     try {
       event.child_regs = child->regs();
@@ -64,7 +66,7 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
                                                         space_->areas,
                                                         space_->patches_off});
     space->areas.keep_only(area);
-    if (area.value != 0) agent::set_counter(space->memory, area, session_.slice());
+    if (area.value != 0) prepare_counter(space->memory, area, first);
   }
   if ((birth.flags & CLONE_CHILD_SETTID) != 0) {
     event.child_memory.push_back(
@@ -73,18 +75,18 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   session_.append(tid(), std::move(event));
   std::uint64_t clear_child_tid = (birth.flags & CLONE_CHILD_CLEARTID) != 0 ? birth.child_tid : 0;
   session_.adopt(child_tid, std::move(*child), process, space,
-                 Birthright{clear_child_tid, affinity_, tsc_mode_, false, area});
+                 Birthright{clear_child_tid, affinity_, tsc_mode_, false, area, first});
   return birth.flags;
 }
 
 // A task that shares memory gets an area of its own before its first instruction; one with a copy keeps the copy.
-RemoteAddr TaskLife::prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags) {
+RemoteAddr TaskLife::prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first) {
   if (!counts() || space_->patches_off) return RemoteAddr(0);
   if ((clone_flags & CLONE_VM) == 0) return area_;
   const RemoteAddr area = space_->areas.take();
   if (area.value == 0) throw sched::EndRecording{fmt::format("more than {} threads in one process", agent::kMaxTasks)};
   try {
-    agent::prepare_area(memory(), area, session_.slice());
+    prepare_counter(memory(), area, first);
     Regs regs = child.regs();
     regs.gs_base = area.value;
     child.set_regs(regs);
@@ -150,6 +152,7 @@ void TaskLife::enter_program(pid_t former) {
   if (auto written = write_core(*snapshot, *path); !written) throw sched::EndRecording{written.error().text};
   event.counted = counts();
   session_.append(tid(), std::move(event));
+  if (counts()) session_.foresee_modules(tid(), snapshot->mappings);
   patch_program(snapshot->mappings);
   stand_at(stopped().regs());
   at_event_ = true;

@@ -110,17 +110,20 @@ int TaskLife::on_syscall() {
     log_enter(open);
     note_in_flux(open);
   });
+  bool made_task = false;
   for (;;) {
     if (stop.kind == Stop::Kind::Syscall) break;
     if (stop.kind == Stop::Kind::Exec) return record_exec(open), 0;
     if (stop.kind == Stop::Kind::Clone) {
       bool waits_for_child = (record_birth(open) & CLONE_VFORK) != 0;
+      made_task = true;
       stop = task_.run_call([] {}, waits_for_child);
       continue;
     }
     stop = task_.run_call([&] { log_enter(open); });  // the end of a vfork changes nothing by itself
   }
   finish_call(open);
+  if (made_task) task_.after_birth();
   return 0;
 }
 

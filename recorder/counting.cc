@@ -80,12 +80,17 @@ void TaskLife::map_agent() {
     return;
   }
   const RemoteAddr area = space_->areas.take();
-  if (!agent::install(memory()) || !agent::prepare_area(memory(), area, session_.slice())) return;
+  const Ticks first(session_.loop().policy().first_ticks());
+  if (!agent::install(memory()) || !prepare_counter(memory(), area, first)) return;
   call_remotely(SYS_mprotect, {agent::kBase, agent::kAreas - agent::kBase, PROT_READ | PROT_EXEC});
   Regs regs = stopped().regs();
   regs.gs_base = area.value;
   stopped().set_regs(regs);
-  begin_counting(area, Ticks(0));
+  begin_counting(area, first);
+}
+
+bool TaskLife::prepare_counter(const tracee::RemoteMemory& memory, RemoteAddr area, Ticks first) {
+  return agent::prepare_area(memory, area, agent::next_stop(first.value + session_.slice()) - first.value);
 }
 
 void TaskLife::begin_counting(RemoteAddr area, Ticks ticks) {

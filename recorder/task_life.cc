@@ -27,7 +27,7 @@ TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Proc
       clear_child_tid_(inherited.clear_child_tid),
       affinity_(inherited.affinity),
       tsc_mode_(inherited.tsc_mode) {
-  if (inherited.area.value != 0) begin_counting(inherited.area, Ticks(0));
+  if (inherited.area.value != 0) begin_counting(inherited.area, inherited.first_ticks);
 }
 
 void TaskLife::live(bool at_exec) {

@@ -47,6 +47,7 @@ class TaskLife {
   // counting.cc
   bool counts() const { return area_.value != 0; }
   void map_agent();
+  bool prepare_counter(const tracee::RemoteMemory& memory, RemoteAddr area, Ticks first);
   void begin_counting(RemoteAddr area, Ticks ticks);
   void count_down(std::uint64_t least);
   void stop_soon();
@@ -101,7 +102,7 @@ class TaskLife {
 
   // births.cc
   std::uint64_t record_birth(OpenCall& open);  // returns the CLONE_* flags
-  RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags);
+  RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first);
   void record_exec(OpenCall& open);
   void trap_cpuid();
   void enter_program(pid_t former);  // at the new program's first instruction

@@ -40,10 +40,11 @@ Result<void> Session::count_down(Task& task, std::uint64_t stop) {
   return fail(ErrorKind::Desync, fmt::format("task {} has lost its counter", task.tid.value));
 }
 
-Result<void> Session::begin_counting(Task& task, RemoteAddr area) {
+Result<void> Session::begin_counting(Task& task, RemoteAddr area, Ticks first) {
+  if (first.value >= kEndless) return fail(ErrorKind::BadTrace, "a task that has made too many ticks");
   task.area = area;
   task.counted_from = kEndless;
-  if (agent::prepare_area(task.space->memory(), area, kEndless)) return {};
+  if (agent::prepare_area(task.space->memory(), area, kEndless - first.value)) return {};
   return fail(ErrorKind::BadTrace, fmt::format("no memory for the counter of task {}", task.tid.value));
 }
 

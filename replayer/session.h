@@ -70,7 +70,7 @@ class Session {
   // counting.cc
   Result<Ticks> ticks(Task& task);
   Result<void> count_down(Task& task, std::uint64_t stop);
-  Result<void> begin_counting(Task& task, RemoteAddr area);
+  Result<void> begin_counting(Task& task, RemoteAddr area, Ticks first);
   Result<void> check_ticks(Task& task, const Event& event);
   Result<agent::Asked> asked(Task& task);
   Regs program_view(const Task& task) const;

@@ -96,6 +96,10 @@ bool LoopTask::has_gone() {
   return loop_.all_gone_ || !state || *state == 'X' || *state == 'Z';
 }
 
+void LoopTask::after_birth() {
+  if (loop_.policy_.newborn_first()) yield(SwitchEvent::Reason::SliceEnd);
+}
+
 bool LoopTask::await_exit_stop() {
   while (!(is_end(stop_) && (stop_pending_ || stopped_ || stop_.kind == Stop::Kind::Exited))) {
     if (loop_.wait_one(false)) continue;
@@ -137,6 +141,7 @@ LoopTask* Loop::find(pid_t tid) {
 LoopTask& Loop::add(pid_t tid, Stopped first, std::function<void(LoopTask&)> body) {
   auto task = std::unique_ptr<LoopTask>(new LoopTask(*this, tid, std::move(body)));
   LoopTask& added = *task;
+  added.priority_ = policy_.priority();
   added.stopped_ = std::move(first);
   // The kernel may give the id of a task that has ended, and whose fiber has, to a new one.
   tasks_[tid] = std::move(task);
@@ -220,9 +225,19 @@ void Loop::dispatch(pid_t tid, int status) {
   if (task != holder_) make_ready(*task);
 }
 
+std::size_t Loop::choose() {
+  if (!policy_.chaos) return policy_.choose(ready_.size());
+  std::vector<std::uint32_t> priorities;
+  for (LoopTask* task : ready_) {
+    if (policy_.changes_priority()) task->priority_ = policy_.priority();
+    priorities.push_back(task->priority_);
+  }
+  return policy_.choose(priorities.data(), priorities.size());
+}
+
 LoopTask* Loop::next_ready() {
   auto urgent = std::find_if(ready_.begin(), ready_.end(), [](LoopTask* t) { return t->urgent_; });
-  auto it = urgent != ready_.end() ? urgent : ready_.begin() + static_cast<long>(policy_.choose(ready_.size()));
+  auto it = urgent != ready_.end() ? urgent : ready_.begin() + static_cast<long>(choose());
   LoopTask* task = *it;
   ready_.erase(it);
   return task;

@@ -52,6 +52,8 @@ class LoopTask {
   bool others_wait() const;
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.
   void yield(SwitchEvent::Reason reason);
+  // The task has made another one, which may be let run first.
+  void after_birth();
   // A place between two calls where the baton can change hands: yields when the task's slice is used up.
   void preemption_point();
   // Waits, keeping the baton, for the task to be gone after PTRACE_EVENT_EXIT was resumed.
@@ -85,6 +87,7 @@ class LoopTask {
   std::optional<tracee::Running> running_;
   std::function<void()> on_give_way_;
   std::uint32_t slice_left_ = 0;
+  std::uint32_t priority_ = 0;
 };
 
 class Loop {
@@ -108,6 +111,8 @@ class Loop {
   // died before.
   std::optional<tracee::Stopped> await_newborn(pid_t tid);
 
+  Policy& policy() { return policy_; }
+
   // Until no task is left. Throws EndRecording and whatever a fiber throws.
   void run();
 
@@ -126,6 +131,7 @@ class Loop {
   void take_over_leader(pid_t leader, int status);
   bool died_unnoticed(LoopTask& task);
   void make_ready(LoopTask& task);
+  std::size_t choose();
   LoopTask* next_ready();
   void drive(LoopTask& task);
   void wait_for_holder();

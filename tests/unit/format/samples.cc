@@ -120,9 +120,9 @@ bool same(const SignalEvent& a, const SignalEvent& b) {
          xstate == b.xstate;
 }
 bool same(const CloneEvent& a, const CloneEvent& b) {
-  const auto& [child, process, flags, r, memory] = a;
+  const auto& [child, process, flags, r, memory, ticks] = a;
   return child == b.child && process == b.child_process && flags == b.flags && r == b.child_regs &&
-         same(memory, b.child_memory);
+         same(memory, b.child_memory) && ticks == b.child_ticks;
 }
 bool same(const ExecEvent& a, const ExecEvent& b) {
   const auto& [name, program, arguments, former, counted] = a;
@@ -179,7 +179,7 @@ std::vector<Event> events() {
   bodies.emplace_back(full_call());
   bodies.emplace_back(SwitchEvent{SwitchEvent::Reason::Stopped, Tid(79)});
   bodies.emplace_back(handled_signal());
-  bodies.emplace_back(CloneEvent{Tid(80), Tid(77), 0x3d0f00, regs(6000), {{RemoteAddr(0x70), bytes(4, 1), false}}});
+  bodies.emplace_back(CloneEvent{Tid(80), Tid(77), 0x3d0f00, regs(6000), {{RemoteAddr(0x70), bytes(4, 1), false}}, Ticks(97)});
   bodies.emplace_back(
       ExitEvent{-7, true, {{RemoteAddr(0x80), bytes(4, 0), false}, {RemoteAddr(0x90), bytes(5, 2), true}}});
   bodies.emplace_back(InstructionEvent{InstructionEvent::Kind::Cpuid, regs(7000), regs(8000)});
@@ -258,6 +258,7 @@ Manifest manifest() {
   m.seed = UINT64_MAX;
   m.cpu_number = 3;
   m.cpuid_trapped = true;
+  m.chaos = true;
   m.cpu_number = 3;
   m.blob_root = "../blobs";
   m.complete = true;

@@ -40,6 +40,43 @@ TEST_CASE("with a seed everybody is chosen, and always somebody who is there") {
   CHECK(first > 400);
 }
 
+TEST_CASE("chaos cuts slices of all lengths, and the plain policy none") {
+  Policy plain = Policy::seeded(7);
+  for (int i = 0; i < 100; ++i) CHECK(plain.ticks(1'000'000) == 1'000'000);
+  CHECK(plain.first_ticks() == 0);
+  CHECK_FALSE(plain.newborn_first());
+  Policy chaos = Policy::seeded(7, true);
+  int shorter = 0, births = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::uint64_t ticks = chaos.ticks(1'000'000);
+    REQUIRE(ticks >= 1);
+    REQUIRE(ticks < 2'000'000);
+    shorter += ticks < 10'000;
+    births += chaos.newborn_first();
+    REQUIRE(chaos.first_ticks() < 256);
+  }
+  CHECK(shorter > 300);
+  CHECK(shorter < 900);
+  CHECK(births > 100);
+  CHECK(births < 500);
+  CHECK(chaos.ticks(1) <= 512);
+}
+
+TEST_CASE("chaos holds tasks back, but lets nobody starve") {
+  Policy chaos = Policy::seeded(3, true);
+  const std::uint32_t priorities[] = {5, 90, 10};
+  int chosen[3] = {};
+  for (int i = 0; i < 1000; ++i) {
+    const std::size_t choice = chaos.choose(priorities, 3);
+    REQUIRE(choice < 3);
+    ++chosen[choice];
+  }
+  CHECK(chosen[1] > 800);
+  CHECK(chosen[0] > 10);
+  CHECK(chosen[2] > 10);
+  CHECK_FALSE(Policy::seeded(0, true).chaos);  // what can't be repeated is not done
+}
+
 TEST_CASE("a fiber runs to where it waits and goes on from there") {
   std::vector<int> order;
   Fiber* self = nullptr;
