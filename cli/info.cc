@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "cli/code_facts.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/quantity.h"
@@ -31,7 +32,57 @@ std::string shown_end(const Manifest& manifest, const std::string& state) {
   return fmt::format("the program ended with status {}", manifest.exit_status);
 }
 
-void print_text(const Manifest& manifest, const fs::path& trace, const fs::path& blobs) {
+std::string shown_ticks(const Manifest& manifest, const CodeFacts& facts) {
+  if (manifest.tick_source == "none") return "not counted: tasks were stopped at system calls only";
+  return fmt::format("{}; stopped at {}: {} preemptions, {} signals", manifest.tick_source, facts.stops,
+                     facts.preemptions, facts.signals);
+}
+
+// "left alone / all", and nothing where there is nothing.
+std::string shown_places(const Places& places) {
+  return places.all == 0 ? "-" : fmt::format("{} / {}", places.left_alone, places.all);
+}
+
+void add(Places& sum, const Places& places) {
+  sum.all += places.all;
+  sum.left_alone += places.left_alone;
+}
+
+void module_line(std::string_view name, const ModuleFacts& module) {
+  line(name, fmt::format("{:>16} {:>16} {:>16} {:>9}  {}", shown_places(module.back_edges),
+                         shown_places(module.indirect_jumps), shown_places(module.calls), shown_places(module.special),
+                         module.name));
+}
+
+// What was patched, and what was not: a table of modules, and how it was done in all of them together.
+void code_lines(const CodeFacts& facts) {
+  if (facts.modules.empty()) return;
+  line("code", fmt::format("{:>16} {:>16} {:>16} {:>9}  module (left alone / all)", "back edges", "indirect jumps",
+                           "calls", "special"));
+  ModuleFacts sum;
+  sum.name = fmt::format("{} modules", facts.modules.size());
+  for (const ModuleFacts& module : facts.modules) {
+    module_line("", module);
+    add(sum.back_edges, module.back_edges);
+    add(sum.indirect_jumps, module.indirect_jumps);
+    add(sum.calls, module.calls);
+    add(sum.special, module.special);
+    for (std::size_t i = 0; i < sum.by_method.size(); ++i) sum.by_method[i] += module.by_method[i];
+  }
+  if (facts.modules.size() > 1) module_line("", sum);
+  std::string methods;
+  for (std::size_t i = 0; i < sum.by_method.size(); ++i) {
+    if (sum.by_method[i] == 0) continue;
+    const auto method = static_cast<patch::Method>(i);
+    methods += fmt::format("{}{} {}", methods.empty() ? "" : ", ", sum.by_method[i],
+                           method == patch::Method::None ? "left alone" : patch::name_of(method));
+  }
+  line("", methods);
+  if (facts.undone != 0) line("", fmt::format("made the program's own again {} times", facts.undone));
+}
+
+void print_text(const Manifest& manifest, const fs::path& trace, const fs::path& blobs,
+                const Result<CodeFacts>& facts) {
   line("trace", trace.string());
   line("command", shown_command(manifest.command));
   if (!manifest.program.empty()) line("program", manifest.program);
@@ -43,7 +94,9 @@ void print_text(const Manifest& manifest, const fs::path& trace, const fs::path&
   if (manifest.complete) line("events", fmt::format("{} in {}", manifest.events, show_duration(manifest.duration_ns)));
   line("size", fmt::format("{}; file contents in {}", show_size(size_of(trace)), blobs.string()));
   line("cpu", fmt::format("{} ({})", manifest.cpu.model, manifest.cpu.vendor));
-  line("ticks", manifest.tick_source);
+  line("schedule", fmt::format("{}seed {}", manifest.chaos ? "chaos, " : "", manifest.seed));
+  line("ticks", facts ? shown_ticks(manifest, *facts) : "not known: " + facts.error().text);
+  if (facts) code_lines(*facts);
   line("checks", manifest.check_every == 0
                      ? "registers at every event, memory never"
                      : fmt::format("registers at every event, memory every {} events", manifest.check_every));
@@ -66,7 +119,51 @@ std::string tallies(const std::vector<Tally>& list) {
   return array.str();
 }
 
-void print_json(const Manifest& manifest, const fs::path& trace, const fs::path& blobs) {
+std::string places(const Places& places) {
+  return JsonObject().add("all", places.all).add("unpatched", places.left_alone).str();
+}
+
+std::string methods(const ModuleFacts& module) {
+  JsonObject object;
+  for (std::size_t i = 0; i < module.by_method.size(); ++i) {
+    object.add(patch::name_of(static_cast<patch::Method>(i)), module.by_method[i]);
+  }
+  return object.str();
+}
+
+std::string modules(const std::vector<ModuleFacts>& list) {
+  JsonArray array;
+  for (const ModuleFacts& module : list) {
+    array.raw(JsonObject()
+                  .add("name", module.name)
+                  .add("plan", module.plan)
+                  .add("times", module.address_spaces)
+                  .add("text_bytes", module.text_bytes)
+                  .add("trampoline_bytes", module.trampoline_bytes)
+                  .raw("back_edges", places(module.back_edges))
+                  .raw("indirect_jumps", places(module.indirect_jumps))
+                  .raw("calls", places(module.calls))
+                  .raw("special", places(module.special))
+                  .raw("methods", methods(module))
+                  .str());
+  }
+  return array.str();
+}
+
+// null: the log or a plan cannot be read.
+std::string code(const Result<CodeFacts>& facts) {
+  if (!facts) return "null";
+  return JsonObject()
+      .add("stops", facts->stops)
+      .add("preemptions", facts->preemptions)
+      .add("signals", facts->signals)
+      .add("undone", facts->undone)
+      .raw("modules", modules(facts->modules))
+      .str();
+}
+
+void print_json(const Manifest& manifest, const fs::path& trace, const fs::path& blobs,
+                const Result<CodeFacts>& facts) {
   const std::string out = JsonObject()
                               .add("trace", trace.string())
                               .raw("command", strings(manifest.command))
@@ -90,8 +187,10 @@ void print_json(const Manifest& manifest, const fs::path& trace, const fs::path&
                               .add("cpu_vendor", manifest.cpu.vendor)
                               .add("cpu_model", manifest.cpu.model)
                               .add("tick_source", manifest.tick_source)
+                              .raw("ticks", code(facts))
                               .add("check_every", manifest.check_every)
                               .add("seed", manifest.seed)
+                              .add("chaos", manifest.chaos)
                               .raw("refused", tallies(manifest.refused))
                               .raw("notes", tallies(manifest.notes))
                               .raw("doubts", strings(doubts_here(manifest)))
@@ -103,7 +202,8 @@ Result<> info(const std::string& name, bool json) {
   TMREC_TRY(const fs::path trace, find_trace(name));
   TMREC_TRY(const Manifest manifest, Manifest::load(trace));
   TMREC_TRY(const fs::path blobs, recorded_blob_directory(trace));
-  json ? print_json(manifest, trace, blobs) : print_text(manifest, trace, blobs);
+  const Result<CodeFacts> facts = code_facts(trace, blobs);
+  json ? print_json(manifest, trace, blobs, facts) : print_text(manifest, trace, blobs, facts);
   return {};
 }
 
