@@ -81,7 +81,7 @@ std::optional<Form> vector_form(unsigned map, std::uint8_t opcode, bool evex) {
 }
 
 struct Prefixes {
-  bool operand_size = false, address_size = false, lock = false, repeat = false, repeat_not = false;
+  bool operand_size = false, address_size = false, lock = false, repeat = false, repeat_not = false, gs = false;
   std::uint8_t rex = 0;
 };
 
@@ -109,6 +109,7 @@ class Decoder {
     }
     if (!form || *form == X || failed_) return std::nullopt;
     insn_.length = static_cast<std::uint8_t>(at_);
+    insn_.gs = uses_gs(op);
     insn_.odd = prefixes_.address_size || ((prefixes_.operand_size || prefixes_.lock) && branches());
     return insn_;
   }
@@ -129,6 +130,21 @@ class Decoder {
   }
 
   bool branches() const { return insn_.kind >= Kind::JccShort && insn_.kind <= Kind::Ret; }
+
+  // Padding may carry a prefix for its length alone, and an address is no access.
+  bool uses_gs(std::uint8_t op) const {
+    if (insn_.kind == Kind::Nop || insn_.kind == Kind::Endbr) return false;
+    if (op == 0x8e) return reg() == 5;  // mov to %gs
+    if (op == 0x0f) {
+      const std::uint8_t second = bytes_[insn_.opcode + 1u];
+      if (second == 0x01 && modrm_ == 0xf8) return true;  // swapgs
+      if (second == 0xa9 || second == 0xb5) return true;  // pop %gs, lgs
+      if (second == 0xae && prefixes_.repeat && has_register_operand() && (reg() == 1 || reg() == 3)) return true;
+    }
+    const bool implied =
+        (op >= 0xa0 && op <= 0xa7) || op == 0xac || op == 0xad || op == 0x6e || op == 0x6f || op == 0xd7;
+    return prefixes_.gs && op != 0x8d && (memory_ || implied);
+  }
 
   void read_prefixes() {
     for (; at_ < bytes_.size(); ++at_) {
@@ -153,7 +169,9 @@ class Decoder {
         case 0x36:
         case 0x3e:
         case 0x64:
+          break;
         case 0x65:
+          prefixes_.gs = true;
           break;
         default:
           if ((p & 0xf0) != 0x40) return;
@@ -169,6 +187,7 @@ class Decoder {
     modrm_ = next();
     unsigned mod = modrm_ >> 6, rm = modrm_ & 7;
     if (mod == 3) return;
+    memory_ = true;
     std::uint8_t sib = rm == 4 ? next() : 0;
     if (mod == 0 && rm == 5) {
       insn_.rip_displacement = static_cast<std::uint8_t>(at_);
@@ -364,6 +383,7 @@ class Decoder {
   std::uint8_t modrm_ = 0;
   Prefixes prefixes_;
   Insn insn_;
+  bool memory_ = false;  // ModRM names memory
   bool failed_ = false;
 };
 

@@ -50,6 +50,7 @@ struct Insn {
   std::uint8_t rip_displacement = 0;  // offset of the 32-bit displacement of a rip-relative operand; 0: none
   std::uint8_t immediate = 0;         // length of the immediate at the instruction's end, without branch displacements
   bool odd = false;                   // prefixes that change what a moved or rewritten copy would mean
+  bool gs = false;                    // reads or writes memory at %gs, or changes or shows where that is
 
   std::uint32_t end() const { return at + length; }
 };

@@ -1,5 +1,6 @@
 #include "tracee/patch/plan.h"
 
+#include <elf.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -179,12 +180,26 @@ class Planner {
   std::unordered_map<std::uint32_t, std::uint32_t> headers_;  // patched loop headers -> stop
 };
 
+// Before all the work.
+Result<void> check_reach(const ElfImage& image, Reach reach) {
+  Va low = ~Va{0}, high = 0;
+  for (const Segment& segment : image.segments()) {
+    if (segment.type != PT_LOAD || (segment.flags & PF_X) == 0 || segment.file_size == 0) continue;
+    low = std::min(low, segment.va);
+    high = std::max(high, segment.va + segment.file_size);
+  }
+  if (low < high) TMREC_CHECKED(BlockSpace::make(low, high, reach));
+  return {};
+}
+
 }  // namespace
 
 Result<Plan> make_plan(Bytes file, const PlanOptions& options) {
   TMREC_TRY(ElfImage image, ElfImage::parse(file));
+  TMREC_CHECKED(check_reach(image, options.reach));
   UnwindInfo unwind = read_unwind_info(image);
   TMREC_TRY(CodeMap code, CodeMap::make(image, unwind));
+  if (std::ranges::any_of(code.insns(), &Insn::gs)) return fail(ErrorKind::System, std::string(kUsesGs));
   Bits entries = find_hidden_entries(image, unwind, code);
   Sites sites(image, code, options);
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "format/result.h"
@@ -18,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 2;
+inline constexpr std::uint32_t kPatcherVersion = 3;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -168,6 +169,10 @@ struct Plan {
   // The same without a copy: the plan shows `bytes`, which `owner` keeps as they are. Aligned like a std::uint32_t.
   static Result<Plan> view(Bytes bytes, std::shared_ptr<const void> owner);
 };
+
+// The text of the error for a module whose code uses %gs, which counting needs for itself: no code of a program that
+// loads such a module may be patched.
+inline constexpr std::string_view kUsesGs = "uses %gs";
 
 // Error: not a module that can be patched at all; the text says why.
 Result<Plan> make_plan(Bytes file, const PlanOptions& options = {});
