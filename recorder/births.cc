@@ -153,6 +153,7 @@ void TaskLife::enter_program(pid_t former) {
   event.counted = counts();
   session_.append(tid(), std::move(event));
   if (counts()) session_.foresee_modules(tid(), snapshot->mappings);
+  if (counts()) session_.foresee_modules(tid(), snapshot->mappings);
   patch_program(snapshot->mappings);
   stand_at(stopped().regs());
   at_event_ = true;

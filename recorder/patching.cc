@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
+#include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
 #include "tracee/proc.h"
@@ -18,13 +18,6 @@
 namespace tmrec::recorder {
 
 namespace {
-
-using patch::Reach;
-
-constexpr std::uint64_t kLowAddresses = 0x1'0000'0000;  // programs that are not position independent
-constexpr std::array kBelow{Reach::Below,     Reach::Below2,  Reach::FarBelow, Reach::FarBelow2, Reach::FarBelow3,
-                            Reach::FarBelow4, Reach::Farther, Reach::Farther2, Reach::Farther3,  Reach::Farther4};
-constexpr std::array kAbove{Reach::Above, Reach::Above2, Reach::FarAbove, Reach::FarAbove2};
 
 bool is_free(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, RemoteAddr end) {
   return std::ranges::none_of(maps, [&](const auto& map) { return map.start < end && start < map.end; });
@@ -47,10 +40,8 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
   if (session_.is_left_alone(source.path)) return;
   auto maps = tracee::read_maps(tid());
   if (!maps) return;
-  const bool low = start.value < kLowAddresses;
   std::string why = "no room for trampolines";
-  for (std::size_t i = 0; i < (low ? kAbove.size() : kBelow.size()); ++i) {
-    const Reach reach = low ? kAbove[i] : kBelow[i];
+  for (const patch::Reach reach : reaches_at(start)) {
     auto made = session_.plan(source, reach);
     if (!made) {
       why = made.error().text;

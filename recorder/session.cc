@@ -2,6 +2,7 @@
 
 #include <asm/prctl.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -77,11 +79,25 @@ EventNo Session::append(pid_t task, EventBody body) {
 }
 
 Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource& source, patch::Reach reach) {
-  patch::PlanOptions wanted;
-  wanted.reach = reach;
-  wanted.syscalls = false;  // their stops find them as they are
   TMREC_TRY(const MappedFile file, MappedFile::open(blobs_.path_of(source.blob)));
-  return plans_.find_or_make({source.blob.hex, wanted}, file.bytes(), source.path);
+  return plans_.find_or_make({source.blob.hex, plan_options(reach)}, file.bytes(), source.path);
+}
+
+// A file that is going to be mapped is stored now instead of then, so that this costs no second look at all its bytes.
+void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
+  const Fd executable(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!executable || foresight_.has_seen(executable.get())) return;
+  foresight_.foresee(Surroundings::of(pid), executable.get(), [&](const Foresight::File& file) {
+    if (file.needs.text_size == 0 || is_left_alone(file.path)) return;
+    const auto blob = blobs_.put_fd(file.fd);
+    if (!blob) return;
+    RemoteAddr start(~std::uint64_t{0});
+    for (const Mapping& mapping : mappings) {
+      if (mapping.source.blob == *blob && (mapping.prot & PROT_EXEC) != 0) start = mapping.start;
+    }
+    const patch::Reach reach = first_reach(start, file.needs.text_size);
+    plans_.prepare({{{blob->hex, plan_options(reach)}, blobs_.path_of(*blob)}});
+  });
 }
 
 Result<BlobId> Session::store_plan(const tracee::EncodedPlan& plan) {

@@ -12,9 +12,11 @@
 #include "format/blob_store.h"
 #include "format/log.h"
 #include "format/manifest.h"
+#include "format/snapshot.h"
 #include "format/trace_dir.h"
 #include "recorder/backings.h"
 #include "recorder/early_binding.h"
+#include "recorder/foresight.h"
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
@@ -84,6 +86,8 @@ class Session {
   // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
   Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
   Result<BlobId> store_plan(const tracee::EncodedPlan& plan);
+  // Begins making the plans that a program will need, as far as can be told at its first instruction.
+  void foresee_modules(pid_t pid, const std::vector<Mapping>& mappings);
   // The user wants this module unpatched.
   bool is_left_alone(const std::string& path) const;
   // Ticks until a task is stopped next.
@@ -138,6 +142,7 @@ class Session {
   Manifest manifest_;
   Backings backings_;
   tracee::PlanCache plans_;
+  Foresight foresight_;
   std::unordered_map<std::string, BlobId> stored_plans_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
