@@ -79,9 +79,22 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   return birth.flags;
 }
 
+// What a child has inherited is not the program's, if it is the area of its parent.
+void TaskLife::hide_area(tracee::Stopped& child) {
+  try {
+    Regs regs = child.regs();
+    if (!agent::is_area(regs.gs_base) || space_->patches.with_block(regs.rip) != nullptr) return;
+    regs.gs_base = 0;
+    child.set_regs(regs);
+  } catch (const tracee::TaskDied&) {
+    // Nobody will see it.
+  }
+}
+
 // A task that shares memory gets an area of its own before its first instruction; one with a copy keeps the copy.
 RemoteAddr TaskLife::prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first) {
-  if (!counts() || space_->patches_off) return RemoteAddr(0);
+  if (!counts()) return RemoteAddr(0);
+  if (space_->patches_off) return hide_area(child), RemoteAddr(0);
   if ((clone_flags & CLONE_VM) == 0) return area_;
   const RemoteAddr area = space_->areas.take();
   if (area.value == 0) throw sched::EndRecording{fmt::format("more than {} threads in one process", agent::kMaxTasks)};
@@ -118,6 +131,13 @@ void TaskLife::trap_cpuid() {
   call_remotely(SYS_arch_prctl, {ARCH_SET_CPUID, 0});
 }
 
+void TaskLife::begin_patching(const std::vector<Mapping>& mappings) {
+  if (!session_.options().count_ticks) return;
+  session_.foresee_modules(tid(), mappings);
+  if (uses_gs(mappings)) return session_.note("the program uses %gs: ticks are not counted");
+  map_agent();
+}
+
 void TaskLife::enter_program(pid_t former) {
   auto memory = tracee::RemoteMemory::open(tid());
   if (!memory) {
@@ -132,9 +152,10 @@ void TaskLife::enter_program(pid_t former) {
 
   area_ = RemoteAddr(0);
   prepare_vdso(tid(), stopped(), *space_, session_);
-  map_agent();
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
+  begin_patching(snapshot->mappings);
+  snapshot->regs = stopped().regs();
   if (session_.manifest().cpuid_trapped) trap_cpuid();
   ExecEvent event;
   event.former = Tid(former);

@@ -45,6 +45,8 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     auto made = session_.plan(source, reach);
     if (!made) {
       why = made.error().text;
+      if (why == patch::kUsesGs) leave_gs_to_program();
+      if (why == patch::kUsesGs) break;
       continue;
     }
     const patch::Plan& plan = *(*made)->plan;
@@ -150,16 +152,34 @@ bool TaskLife::writes_to_code(const syscalls::Call& call) const {
 }
 
 void TaskLife::undo_patches_for(const syscalls::Call& call) {
-  const auto& args = call.args;
-  std::uint64_t start = 0, end = 0;
-  if (call.nr == SYS_arch_prctl && args[0] == ARCH_SET_GS) {
-    session_.note("the program uses %gs: ticks are not counted");
-    space_->patches_off = true;
-    end = ~std::uint64_t{0};
-  } else {
-    start = args[0];
-    end = args[0] + page_up(args[1]);
-  }
+  if (call.nr == SYS_arch_prctl && call.args[0] == ARCH_SET_GS) return leave_gs_to_program();
+  undo_patches(call.args[0], call.args[0] + page_up(call.args[1]));
+}
+
+// Tasks whose %gs leads to their area keep it, since they may be in a trampoline, until they set it themselves.
+void TaskLife::leave_gs_to_program() {
+  session_.note("the program uses %gs: ticks are not counted");
+  space_->patches_off = true;
+  undo_patches(0, ~std::uint64_t{0});
+}
+
+// Whether one of a new program's modules does, so that nothing of it need be patched.
+bool TaskLife::uses_gs(const std::vector<Mapping>& mappings) {
+  return std::ranges::any_of(mappings, [this](const Mapping& mapping) {
+    const MapSource& source = mapping.source;
+    if ((mapping.prot & PROT_EXEC) == 0 || mapping.shared) return false;
+    if (source.kind != MapSource::Kind::File || source.blob.hex.empty()) return false;
+    if (session_.is_left_alone(source.path)) return false;
+    for (const patch::Reach reach : reaches_at(mapping.start)) {
+      const auto made = session_.plan(source, reach);
+      if (made) return false;
+      if (made.error().text == patch::kUsesGs) return true;
+    }
+    return false;
+  });
+}
+
+void TaskLife::undo_patches(std::uint64_t start, std::uint64_t end) {
   std::vector<tracee::PatchedModule> touched;
   for (const auto& module : space_->patches.modules()) {
     if (!module.undone && module.text.value < end && module.text_end().value > start) touched.push_back(module);

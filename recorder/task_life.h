@@ -69,6 +69,9 @@ class TaskLife {
   void drop_unmapped(std::uint64_t start, std::uint64_t end);
   bool writes_to_code(const syscalls::Call& call) const;
   void undo_patches_for(const syscalls::Call& call);
+  void undo_patches(std::uint64_t start, std::uint64_t end);
+  void leave_gs_to_program();
+  bool uses_gs(const std::vector<Mapping>& mappings);
 
   // calls.cc: one system call from its entry stop to its exit stop.
   struct OpenCall {
@@ -105,6 +108,8 @@ class TaskLife {
   RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first);
   void record_exec(OpenCall& open);
   void trap_cpuid();
+  void hide_area(tracee::Stopped& child);
+  void begin_patching(const std::vector<Mapping>& mappings);
   void enter_program(pid_t former);  // at the new program's first instruction
 
   // signals.cc: returns the signal to resume with.

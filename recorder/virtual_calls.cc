@@ -57,7 +57,7 @@ bool TaskLife::answer_virtually(OpenCall& open) {
       if (args[0] == PR_GET_DUMPABLE) return skip_call(open, space_->dumpable), true;
       return false;
     case SYS_arch_prctl:
-      if (args[0] == ARCH_GET_GS && counts() && !space_->patches_off) {
+      if (args[0] == ARCH_GET_GS && counts() && agent::is_area(open.event.regs.gs_base)) {
         constexpr std::uint64_t kNone = 0;
         return skip_call(open, store(args[1], &kNone, sizeof kNone) ? 0 : -EFAULT), true;
       }
