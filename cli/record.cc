@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <random>
 
 #include "cli/blob_use.h"
 #include "cli/command.h"
@@ -27,6 +28,7 @@ struct RecordOptions {
   std::uint64_t seed = 0;
   std::uint64_t slice = 1'000'000;
   bool no_ticks = false;
+  bool chaos = false;
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
 };
@@ -74,6 +76,14 @@ Result<std::vector<std::string>> command_to_run(const std::vector<std::string>& 
   return argv;
 }
 
+// Short, to be typed again.
+std::uint64_t some_seed() { return 1 + std::random_device()() % 1'000'000; }
+
+void say_preparing(const std::string& module) {
+  const std::string name = fs::path(module).filename();
+  say(Level::Info, fmt::format("preparing {} for recording, the first time only", name));
+}
+
 Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options,
                                     std::vector<std::string> argv) {
   const fs::path blobs = blob_directory(trace);
@@ -84,11 +94,13 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .trace = trace,
       .blobs = blobs,
       .check_every = options.check,
-      .seed = options.seed,
+      .seed = options.chaos && options.seed == 0 ? some_seed() : options.seed,
+      .chaos = options.chaos,
       .count_ticks = !options.no_ticks,
       .slice = options.slice,
       .unpatched = options.unpatched,
       .plan_cache = tracee::PlanCache::default_directory(),
+      .on_planning = say_preparing,
       .quiet = level() < Level::Info,
   });
 }
@@ -140,6 +152,9 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
+  app.add_flag("--chaos", options->chaos,
+               "Schedule to bring out races: hold tasks back, cut slices short. Repeatable by the --seed that tmrec info "
+               "shows, as far as the program gets the same input");
   app.add_option("--slice", options->slice, "Ticks a task may compute while others wait (default 1000000)")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));

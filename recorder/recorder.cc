@@ -34,6 +34,7 @@ Manifest first_manifest(const Options& options) {
   manifest.uid = getuid();
   manifest.check_every = options.check_every;
   manifest.seed = options.seed;
+  manifest.chaos = options.chaos;
   manifest.tick_source = options.count_ticks ? "software" : "none";
   manifest.agent_abi = options.count_ticks ? agent::kAbi : 0;
   auto relative = std::filesystem::relative(options.blobs, options.trace, none);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,13 @@ struct Options {
   std::filesystem::path blobs;         // blob store; created when missing
   std::uint64_t check_every = 10'000;  // hash memory every so many events; 0: never
   std::uint64_t seed = 0;              // of the scheduling policy
+  bool chaos = false;                  // schedule to bring out races; wants a seed other than 0
   bool count_ticks = true;             // patch the program's code, so that it can be stopped anywhere
   std::uint64_t slice = 1'000'000;     // ticks a task may compute before others have a turn; at least 1
   std::vector<std::string> unpatched;  // file names of modules to leave alone
   std::filesystem::path plan_cache;    // where plans for patching are kept; empty: nowhere
+  // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.
+  std::function<void(const std::string& module)> on_planning = {};
   bool quiet = false;
 };
 

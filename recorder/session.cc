@@ -49,7 +49,7 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
       manifest_(std::move(manifest)),
       backings_(blobs_),
       plans_(tracee::PlanCache::open(options.plan_cache)),
-      loop_(sched::Policy::seeded(options.seed), {.on_switch =
+      loop_(sched::Policy::seeded(options.seed, options.chaos), {.on_switch =
                                                       [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
                                                         if (from != 0) append(from, SwitchEvent{reason, Tid(to)});
                                                       },
@@ -58,6 +58,7 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
                                                         if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                                                       },
                                                   .on_tick = [this] { tick(); }}) {
+  if (options_.on_planning) plans_.set_on_wait(options_.on_planning);
   auto identify = [](int fd) -> OwnStream {
     struct stat file{};
     bool inherited = (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;  // not inherited: stands for one that was closed
@@ -85,6 +86,7 @@ Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource
 
 // A file that is going to be mapped is stored now instead of then, so that this costs no second look at all its bytes.
 void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
+  if (!options_.count_ticks) return;
   const Fd executable(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!executable || foresight_.has_seen(executable.get())) return;
   foresight_.foresee(Surroundings::of(pid), executable.get(), [&](const Foresight::File& file) {

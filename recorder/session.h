@@ -69,6 +69,7 @@ struct Birthright {
   int tsc_mode = 1;                   // PR_TSC_ENABLE, as the program sees it
   bool at_exec = false;               // the recording's first task
   RemoteAddr area{};                  // the agent's, of the task; 0: it does not count ticks
+  Ticks first_ticks{};                // what its count begins with
 };
 
 class TaskLife;
@@ -91,7 +92,7 @@ class Session {
   // The user wants this module unpatched.
   bool is_left_alone(const std::string& path) const;
   // Ticks until a task is stopped next.
-  std::uint64_t slice() const { return agent::next_stop(options_.slice); }
+  std::uint64_t slice() { return loop_.policy().ticks(options_.slice); }
 
   // Counts something for `tmrec info`.
   void refused(const std::string& what) { tally(manifest_.refused, what); }
