@@ -131,6 +131,7 @@ void TaskLife::trap_cpuid() {
   call_remotely(SYS_arch_prctl, {ARCH_SET_CPUID, 0});
 }
 
+// What a program needs to be counted; a program that uses %gs gets nothing of it.
 void TaskLife::begin_patching(const std::vector<Mapping>& mappings) {
   if (!session_.options().count_ticks) return;
   session_.foresee_modules(tid(), mappings);
@@ -173,8 +174,6 @@ void TaskLife::enter_program(pid_t former) {
   if (auto written = write_core(*snapshot, *path); !written) throw sched::EndRecording{written.error().text};
   event.counted = counts();
   session_.append(tid(), std::move(event));
-  if (counts()) session_.foresee_modules(tid(), snapshot->mappings);
-  if (counts()) session_.foresee_modules(tid(), snapshot->mappings);
   patch_program(snapshot->mappings);
   stand_at(stopped().regs());
   at_event_ = true;
