@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
+#include "format/file_io.h"
 #include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
@@ -23,13 +25,35 @@ bool is_free(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, Remote
   return std::ranges::none_of(maps, [&](const auto& map) { return map.start < end && start < map.end; });
 }
 
-bool is_executable(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, RemoteAddr end) {
-  std::uint64_t known = start.value;
+// Whether all that the plan changes is code that can't be written to. Between a module's executable segments there may
+// be holes.
+bool is_code(const std::vector<tracee::MapsLine>& maps, const patch::Plan& plan, RemoteAddr text) {
+  RemoteAddr begin, end;  // of executable mappings without a hole
+  auto edit = plan.edits.begin();
   for (const auto& map : maps) {
-    const bool fits = (map.prot & PROT_EXEC) != 0 && (map.prot & PROT_WRITE) == 0 && !map.shared;
-    if (fits && map.start.value <= known && known < map.end.value) known = map.end.value;
+    if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0 || map.shared) continue;
+    if (!(map.start == end)) begin = map.start;
+    end = map.end;
+    const auto holds = [&](const patch::Edit& e) {
+      return begin.value <= text.value + e.program && text.value + e.program + e.length <= end.value;
+    };
+    while (edit != plan.edits.end() && holds(*edit)) ++edit;
   }
-  return known >= end.value;
+  return edit == plan.edits.end();
+}
+
+// Whether memory shows what its file holds there: a program may have written to it.
+bool shows_file(const tracee::RemoteMemory& memory, const tracee::MapsLine& map, std::span<const std::uint8_t> file) {
+  constexpr std::uint64_t kPiece = 1 << 20;
+  std::vector<std::uint8_t> piece;
+  for (std::uint64_t at = map.start.value; at < map.end.value; at += piece.size()) {
+    const std::uint64_t offset = map.offset + (at - map.start.value);
+    if (offset >= file.size()) return true;
+    piece.resize(std::min({kPiece, map.end.value - at, file.size() - offset}));
+    if (!memory.read(at, piece.data(), piece.size())) return false;
+    if (!std::equal(piece.begin(), piece.end(), file.begin() + static_cast<std::ptrdiff_t>(offset))) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -37,7 +61,7 @@ bool is_executable(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, 
 // Nothing of this may fail the program: a module that can't be patched is left alone and named.
 void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
   if (!counts() || space_->patches_off || source.kind != MapSource::Kind::File || source.blob.hex.empty()) return;
-  if (session_.is_left_alone(source.path)) return;
+  if (session_.is_left_alone(source.path)) return session_.note(fmt::format("not patched, as asked: {}", source.path));
   auto maps = tracee::read_maps(tid());
   if (!maps) return;
   std::string why = "no room for trampolines";
@@ -54,7 +78,7 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     // Not even when its patches were undone: it has been writable since, and the plan is that of the file.
     const auto& known = space_->patches.modules();
     if (std::ranges::find(known, text, &tracee::PatchedModule::text) != known.end()) return;
-    if (plan.edits.empty() || !is_executable(*maps, text, text + plan.text_size)) return;
+    if (plan.edits.empty() || !is_code(*maps, plan, text)) return;
     if (!is_free(*maps, block, block + plan.block.size())) continue;
     return apply_plan(**made, text, block, source.path);
   }
@@ -129,14 +153,25 @@ void TaskLife::drop_unmapped(std::uint64_t start, std::uint64_t end) {
 void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
   auto maps = tracee::read_maps(tid());
   if (!maps) return;
+  const auto is_known = [this](RemoteAddr begin, RemoteAddr end) {
+    return std::ranges::any_of(space_->patches.modules(),
+                               [&](const auto& module) { return module.text < end && begin < module.text_end(); });
+  };
   for (const auto& map : *maps) {
     if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;
     if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0) continue;
     const std::string path = fmt::format("/proc/{}/root{}", tid(), map.name);
     struct stat file{};
     if (stat(path.c_str(), &file) < 0 || file.st_ino != map.inode) continue;
+    if (is_known(map.start, map.end)) continue;
     auto source = session_.backings().map_file(path, map.offset, map.name);
-    if (source) patch_module(map.start, *source);
+    if (!source || source->blob.hex.empty()) continue;
+    auto content = MappedFile::open(session_.blobs().path_of(source->blob));
+    if (content && shows_file(memory(), map, content->bytes())) {
+      patch_module(map.start, *source);
+    } else {
+      session_.note(fmt::format("not patched, the program has written to it: {}", map.name));
+    }
   }
 }
 
