@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 
-from cli_support import check, file, tmrec, traces
+from cli_support import check, file, scratch, tmrec, traces
 
 LOOP = "for ((i = 0; i < 20000; i++)); do ((n = n * 31 % 65537 + 1)); done; "
 
@@ -47,6 +48,18 @@ tmrec("record", "-q", "--name", "noise", "/usr/bin/python3", "-c", script).exits
 tmrec("replay", "-a", "noise-1").exits(0).prints("b'no program'\n")
 notes = json.loads(tmrec("info", "--json", "noise-1").exits(0).out)["notes"]
 check(any("not patched" in n["what"] and n["what"].endswith("/noise") for n in notes), f"not named: {notes}")
+
+# Executable segments with a hole between them, as node has: both are patched.
+file("far.c", b"""#include <stdio.h>
+__attribute__((section(".far"), noinline)) unsigned far(unsigned n) { unsigned s = n; while (n--) s = s * 31 + n; return s; }
+int main(void) { unsigned s = 0; for (unsigned i = 0; i < 100; i++) s += far(i * 10); printf("%u\\n", s); }
+""")
+subprocess.run(["gcc", "-O1", "-no-pie", "-Wl,--section-start=.far=0x900000", "-o", "far", "far.c"], cwd=scratch, check=True)
+native = subprocess.run(["./far"], cwd=scratch, stdout=subprocess.PIPE, text=True, check=True).stdout
+tmrec("record", "-q", "--name", "far", "./far").exits(0).prints(native)
+tmrec("replay", "-a", "far-1").exits(0).prints(native)
+module = [m for m in json.loads(tmrec("info", "--json", "far-1").exits(0).out)["ticks"]["modules"] if m["name"].endswith("/far")]
+check(module and module[0]["text_bytes"] > 1 << 20 and module[0]["back_edges"]["all"] >= 2, f"segments with a hole: {module}")
 
 # What cannot be read is not known; the manifest still answers.
 shutil.copytree(os.path.join(traces, "two-1"), os.path.join(traces, "torn"))
