@@ -81,6 +81,8 @@ void LoopTask::yield(SwitchEvent::Reason reason) {
   loop_.make_ready(*this);
   loop_.holder_ = nullptr;
   fiber_.suspend();
+  // Killed meanwhile: the stop at its exit is the next one, and is not to be left unseen.
+  if (stop_pending_ && is_end(stop_)) throw TaskEnding{};
 }
 
 void LoopTask::preemption_point() {
