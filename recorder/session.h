@@ -126,7 +126,7 @@ class Session {
   bool check_due() const;
   // Memory of the space that calls of its tasks may be writing to while they wait.
   std::vector<AddressRange> in_flux(const AddressSpace& space) const;
-  void checked() { last_check_ = log_->last().value; }
+  void checked(std::chrono::steady_clock::duration cost);
 
   // Standard output and error of the recording, to recognise them among the program's files.
   Stream stream_of(pid_t tid, int fd) const;
@@ -147,7 +147,9 @@ class Session {
   std::unordered_map<std::string, BlobId> stored_plans_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::uint64_t last_check_ = 0;
+  std::uint64_t last_check_ = 0;                      // the event it followed
+  std::chrono::steady_clock::time_point checked_;     // when it was done
+  std::chrono::steady_clock::duration check_cost_{};  // how long it took
   pid_t first_pid_ = 0;
   std::optional<int> exit_status_;
   std::unordered_map<pid_t, std::weak_ptr<AddressSpace>> spaces_;  // by task, to release it

@@ -64,9 +64,10 @@ int TaskLife::handle(const Stop& stop) {
 }
 
 void TaskLife::check_memory() {
-  session_.checked();
-  session_.append(tid(),
-                  CheckEvent{stopped().regs(), hash_writable_memory(tid(), memory(), session_.in_flux(*space_))});
+  const auto begun = std::chrono::steady_clock::now();
+  CheckEvent event{stopped().regs(), hash_writable_memory(tid(), memory(), session_.in_flux(*space_))};
+  session_.checked(std::chrono::steady_clock::now() - begun);
+  session_.append(tid(), std::move(event));
 }
 
 // The kernel walks the robust list and clears the child tid word after the last ptrace stop (kernel/futex/core.c,
