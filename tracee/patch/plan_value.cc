@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x6e616c7063726d74;  // "tmrcplan"
 
+// Traces keep plans: this moves only when an older reader would misunderstand one, not with every change of the patcher.
+constexpr std::uint32_t kEncoding = 1;
+
 struct Header {
   std::uint64_t magic;
   std::uint32_t version;
@@ -144,7 +147,7 @@ std::vector<std::uint8_t> Plan::original(std::uint32_t program, std::uint32_t si
 std::string Plan::encode() const {
   Header header{};
   header.magic = kMagic;
-  header.version = kPatcherVersion;
+  header.version = kEncoding;
   header.options = options;
   header.content = content;
   header.text_va = text_va;
@@ -185,7 +188,7 @@ Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner) {
   std::memcpy(&sum, rest.data() + rest.size(), sizeof(sum));
   auto header = Reader(bytes).get<Header>();
   if (header.magic != kMagic) return fail(ErrorKind::System, "not a patch plan");
-  if (header.version != kPatcherVersion) return fail(ErrorKind::System, "a patch plan of another version");
+  if (header.version != kEncoding) return fail(ErrorKind::System, "a patch plan of another version");
   if (sum != XXH3_64bits(rest.data(), rest.size())) return bad();
   rest = rest.subspan(sizeof(header));
 
