@@ -96,6 +96,9 @@ void print_text(const Manifest& manifest, const fs::path& trace, const fs::path&
   line("cpu", fmt::format("{} ({})", manifest.cpu.model, manifest.cpu.vendor));
   line("schedule", fmt::format("{}seed {}", manifest.chaos ? "chaos, " : "", manifest.seed));
   line("ticks", facts ? shown_ticks(manifest, *facts) : "not known: " + facts.error().text);
+  if (manifest.longest_without_tick_ns != 0) {
+    line("no tick for", fmt::format("{} ms at most", manifest.longest_without_tick_ns / 1'000'000));
+  }
   if (facts) code_lines(*facts);
   line("checks", manifest.check_every == 0
                      ? "registers at every event, memory never"
@@ -191,6 +194,7 @@ void print_json(const Manifest& manifest, const fs::path& trace, const fs::path&
                               .add("check_every", manifest.check_every)
                               .add("seed", manifest.seed)
                               .add("chaos", manifest.chaos)
+                              .add("longest_without_tick_ns", manifest.longest_without_tick_ns)
                               .raw("refused", tallies(manifest.refused))
                               .raw("notes", tallies(manifest.notes))
                               .raw("doubts", strings(doubts_here(manifest)))

@@ -68,7 +68,7 @@ void serialize(A& ar, Manifest& v) {
   ar(FIELD(format_version), FIELD(tmrec_version), FIELD(created), FIELD(hostname), FIELD(kernel), FIELD(cpu));
   ar(FIELD(command), FIELD(program), FIELD(cwd), FIELD(uid), cereal::make_nvp("pid", v.pid.value));
   ar(FIELD(tick_source), FIELD(agent_abi), FIELD(check_every), FIELD(seed), FIELD(blob_root), FIELD(cpu_number),
-     FIELD(cpuid_trapped), FIELD(chaos));
+     FIELD(cpuid_trapped), FIELD(chaos), FIELD(longest_without_tick_ns));
   ar(FIELD(complete), FIELD(end_reason), FIELD(exit_status), FIELD(events), FIELD(duration_ns), FIELD(refused),
      FIELD(notes));
 }

@@ -42,6 +42,8 @@ struct Manifest {
   Tid pid;  // of the first process
 
   std::string tick_source = "none";
+  // Longest time a task has computed without a tick, looked at every 100 ms; 0: none that long.
+  std::uint64_t longest_without_tick_ns = 0;
   std::uint32_t agent_abi = 0;    // 0: recorded without an agent
   std::uint64_t check_every = 0;  // memory is hashed every so many events; 0: never
   std::uint64_t seed = 0;         // of the scheduling policy

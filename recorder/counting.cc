@@ -100,6 +100,14 @@ void TaskLife::begin_counting(RemoteAddr area, Ticks ticks) {
   counted_from_ = ticks.value + left.value_or(0);
 }
 
+std::chrono::nanoseconds TaskLife::without_tick(std::chrono::steady_clock::time_point now) {
+  const auto left = counts() && task_.is_computing() ? agent::counter(memory(), area_) : std::nullopt;
+  if (left && *left == seen_count_) return now - seen_at_;
+  seen_count_ = left.value_or(0);
+  seen_at_ = now;
+  return {};
+}
+
 void TaskLife::stand_at(const Regs& regs) { boundary_ = {regs, ticks(), false}; }
 
 // A loop may bring the same registers back: only the ticks tell.

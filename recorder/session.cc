@@ -152,6 +152,8 @@ void Session::tick() {
   if (!heartbeat.exchange(false)) return;
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
+    const auto stretch = static_cast<std::uint64_t>(life->without_tick(now).count());
+    manifest_.longest_without_tick_ns = std::max(manifest_.longest_without_tick_ns, stretch);
     if (!life->is_overdue(now)) continue;
     throw sched::EndRecording{
         fmt::format("task {} computes without a system call while signal {} waits for it, and can't be interrupted",

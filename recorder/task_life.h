@@ -25,6 +25,8 @@ class TaskLife {
 
   // Ticks counted up to where the task stands; the last that were seen when it is gone.
   Ticks ticks();
+  // How long the task has computed without a tick. To be asked regularly.
+  std::chrono::nanoseconds without_tick(std::chrono::steady_clock::time_point now);
   // Signals kept back because the task computes.
   const std::deque<siginfo_t>& deferred() const { return deferred_; }
   // Where the call this task waits in may write at any time.
@@ -146,6 +148,9 @@ class TaskLife {
   RemoteAddr area_;                      // the agent's, of this task; 0: ticks are not counted
   std::uint64_t counted_from_ = 0;       // ticks made plus ticks left
   Ticks last_ticks_;
+  // The count when it was looked at and had changed, or the task did not compute; and when that was.
+  std::uint64_t seen_count_ = 0;
+  std::chrono::steady_clock::time_point seen_at_;
   int signal_ = 0;
 };
 

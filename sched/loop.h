@@ -48,6 +48,8 @@ class LoopTask {
   tracee::Stop run_call(std::function<void()> on_give_way, bool surely_blocks = false);
   // Stays in a job control stop until something happens; the baton goes to others.
   tracee::Stop park();
+  // It executes code of its own right now.
+  bool is_computing() const { return state_ == State::Runs && running_.has_value(); }
   // Whether another task could run.
   bool others_wait() const;
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.

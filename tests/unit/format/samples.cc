@@ -259,6 +259,7 @@ Manifest manifest() {
   m.cpu_number = 3;
   m.cpuid_trapped = true;
   m.chaos = true;
+  m.longest_without_tick_ns = 1'700'000'000;
   m.cpu_number = 3;
   m.blob_root = "../blobs";
   m.complete = true;
