@@ -69,6 +69,10 @@ def stable_lines(text):
     return [line for line in text.splitlines() if line.startswith(b"= ")]
 
 
+def plans_beside(blobs):
+    return blobs + "-plans"
+
+
 class Place:
     """The private directories of one test and the environment that points to them."""
 
@@ -82,6 +86,7 @@ class Place:
         }
         if blobs:
             self.environment["TMREC_BLOB_DIR"] = blobs
+            self.environment["TMREC_CACHE_DIR"] = plans_beside(blobs)  # libc is planned once, not for every test
 
     def make(self, owner):
         for directory in (self.work, self.home, self.output, self.environment["TMREC_TRACE_DIR"]):

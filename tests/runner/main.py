@@ -148,12 +148,14 @@ def all_cases(arguments, scratch):
 
 
 def shared_blobs(owner, scratch):
-    """The blob store of all tests of one user: the same libraries are mapped by every program."""
+    """The blob store of all tests of one user, and the plans: the same libraries are mapped by every program."""
     directory = os.path.join(scratch, f"blobs-{owner.uid if owner else 'own'}")
-    if not os.path.exists(directory):
-        os.makedirs(directory, 0o700)
+    for shared in (directory, guests.plans_beside(directory)):
+        if os.path.exists(shared):
+            continue
+        os.makedirs(shared, 0o700)
         if owner:
-            os.chown(directory, owner.uid, owner.gid)
+            os.chown(shared, owner.uid, owner.gid)
     return directory
 
 
