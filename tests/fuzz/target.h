@@ -1,5 +1,5 @@
-// Everything that reads a trace, as functions of bytes: for libFuzzer (one program each) and for the deterministic
-// driver that the test run uses.
+// Everything that reads a trace, or what a debugger sends, as functions of bytes: for libFuzzer (one program each) and
+// for the deterministic driver that the test run uses.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ extern const Target snapshot_note_target;  // tmrec's note in a core file
 extern const Target log_target;            // a log of one segment
 extern const Target manifest_target;       // manifest.json
 extern const Target core_target;           // a snapshot
+extern const Target gdb_target;            // what a debugger sends
 
 // Reports and aborts when the reader broke a promise.
 void require(bool holds, const char* promise);

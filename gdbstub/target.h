@@ -1,0 +1,107 @@
+// What the stub debugs, as it sees it: one process of a recording at one position of its history. The replayer
+// implements it; unit tests do, too.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "format/event.h"
+#include "format/regs.h"
+#include "format/result.h"
+#include "format/types.h"
+
+namespace tmrec::gdbstub {
+
+struct Thread {
+  Tid tid;
+  std::string name;
+  std::string state;  // for people
+};
+
+struct Breakpoint {
+  // The numbers of the protocol's Z packets.
+  enum class Kind : std::uint8_t { Software = 0, Hardware = 1, Write = 2, Read = 3, Access = 4 } kind = Kind::Software;
+  RemoteAddr at;
+  std::uint64_t size = 1;  // bytes watched
+  friend bool operator==(const Breakpoint&, const Breakpoint&) = default;
+};
+
+// Why the process does not go on.
+struct Stop {
+  enum class Why : std::uint8_t {
+    Signal,      // `signal` has arrived at `thread`
+    Breakpoint,  // `thread` stands in front of the instruction; `watch.kind` says which kind
+    Watchpoint,  // `watch` is what was touched
+    Stepped,
+    Interrupted,
+    HistoryBegin,
+    HistoryEnd,
+    Executed,  // `program` has replaced what the process executed
+    Exited,    // the process is gone, `status` as of wait(2)
+  } why = Why::Signal;
+  Tid thread;
+  int signal = 0;  // Linux's number
+  Breakpoint watch;
+  std::string program;
+  int status = 0;
+};
+
+struct Resume {
+  bool backward = false;
+  std::optional<Tid> step;  // until this thread has executed an instruction and is outside of [range_begin, range_end)
+  RemoteAddr range_begin, range_end;
+};
+
+struct OpenFile {
+  int handle = 0;
+  std::uint64_t size = 0;
+};
+
+// Asked now and then while the process runs, at least every 100 ms; true: stop soon.
+using Interrupted = std::function<bool()>;
+
+// Errors are told to the client and end nothing.
+class Target {
+ public:
+  virtual ~Target() = default;
+
+  virtual Tid process() const = 0;
+  // Those that live at this position.
+  virtual std::vector<Thread> threads() = 0;
+  virtual Stop last_stop() const = 0;
+
+  virtual Result<Regs> registers(Tid thread) = 0;
+  // XSAVE area in the standard format.
+  virtual Result<Bytes> extended(Tid thread) = 0;
+  virtual Result<void> set_registers(Tid thread, const Regs& regs) = 0;
+  virtual Result<void> set_extended(Tid thread, const Bytes& state) = 0;
+
+  // As much as can be read from the start of the range, as the program would see it.
+  virtual Bytes read_memory(RemoteAddr from, std::size_t size) = 0;
+  virtual Result<void> write_memory(RemoteAddr to, const Bytes& bytes) = 0;
+
+  // Both may be repeated.
+  virtual Result<void> insert(const Breakpoint& breakpoint) = 0;
+  virtual Result<void> remove(const Breakpoint& breakpoint) = 0;
+
+  virtual Result<Stop> resume(const Resume& how, const Interrupted& interrupted) = 0;
+
+  // Signals that need not be reported; bit N-1 is signal N.
+  virtual void pass_signals(std::uint64_t signals) = 0;
+  virtual Result<Bytes> siginfo(Tid thread) = 0;
+  virtual Result<Bytes> auxv() = 0;
+  virtual Result<std::string> executable() = 0;
+
+  // Files as the recorded process would have found them, read only.
+  virtual Result<OpenFile> open(const std::string& path) = 0;
+  virtual Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) = 0;
+  virtual bool close(int handle) = 0;
+
+  // A command of the user's, in words of tmrec's own; the answer is lines for people.
+  virtual std::string monitor(const std::string& command, const Interrupted& interrupted) = 0;
+};
+
+}  // namespace tmrec::gdbstub
