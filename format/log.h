@@ -84,6 +84,9 @@ class LogReader {
  public:
   static Result<LogReader> open(const std::filesystem::path& trace_dir);
 
+  // Another reader at the same place; they share the chunk they are in.
+  Result<LogReader> copy() const;
+
   // The next event; nullopt at the end, again and again. After an error every further call returns that error.
   Result<std::optional<Event>> next();
 
@@ -114,7 +117,7 @@ class LogReader {
   std::uint64_t offset_ = 0;       // of the next chunk in the segment
   std::uint64_t sequence_ = 0;     // of the last chunk
   std::uint32_t events_left_ = 0;  // in this chunk
-  std::unique_ptr<std::uint8_t[]> raw_;
+  std::shared_ptr<const std::uint8_t[]> raw_;
   std::size_t raw_size_ = 0;
   std::size_t cursor_ = 0;
   EventNo last_;

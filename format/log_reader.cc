@@ -56,6 +56,29 @@ Result<LogReader> LogReader::open(const fs::path& trace_dir) {
   return reader;
 }
 
+Result<LogReader> LogReader::copy() const {
+  LogReader other;
+  other.trace_ = trace_;
+  other.segment_ = segment_;
+  other.last_segment_ = last_segment_;
+  if (file_) {
+    other.file_.reset(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!other.file_) return fail_errno(where());
+  }
+  other.file_size_ = file_size_;
+  other.offset_ = offset_;
+  other.sequence_ = sequence_;
+  other.events_left_ = events_left_;
+  other.raw_ = raw_;
+  other.raw_size_ = raw_size_;
+  other.cursor_ = cursor_;
+  other.last_ = last_;
+  other.torn_ = torn_;
+  other.ended_ = ended_;
+  other.failure_ = failure_;
+  return other;
+}
+
 std::string LogReader::where() const {
   return fmt::format("{}: offset {}, after event {}", log_segment_path(trace_, segment_).string(), offset_,
                      last_.value);
@@ -121,9 +144,10 @@ Result<void> LogReader::decompress(const ChunkHeader& header) {
     if (ZSTD_getFrameContentSize(compressed.get(), header.compressed_size) != header.raw_size)
       return bad("a chunk's size is not what its header says");
     raw_.reset();
-    raw_ = std::make_unique_for_overwrite<std::uint8_t[]>(header.raw_size);
-    const std::size_t size = ZSTD_decompress(raw_.get(), header.raw_size, compressed.get(), header.compressed_size);
+    const std::shared_ptr<std::uint8_t[]> raw(new std::uint8_t[header.raw_size]);
+    const std::size_t size = ZSTD_decompress(raw.get(), header.raw_size, compressed.get(), header.compressed_size);
     if (ZSTD_isError(size) != 0 || size != header.raw_size) return bad("a chunk cannot be decompressed");
+    raw_ = raw;
   } catch (const std::bad_alloc&) {
     return fail(ErrorKind::System, fmt::format("{}: no memory for a chunk of {} bytes", where(), header.raw_size));
   }

@@ -12,8 +12,8 @@ namespace tmrec::tracee {
 
 namespace {
 
-// PTRACE_SYSEMU is not in every libc header's enum (arch/x86/include/uapi/asm/ptrace-abi.h).
-constexpr int kPtraceSysemu = 31;
+// Not in every libc header's enum (arch/x86/include/uapi/asm/ptrace-abi.h).
+constexpr int kPtraceSysemu = 31, kPtraceSysemuSinglestep = 32;
 constexpr std::size_t kMaxXstate = 16384;  // Intel SDM 1-13: AMX tile data ends below 11 KiB
 
 long checked(long result, pid_t tid, const char* what) {
@@ -32,6 +32,8 @@ int request_of(Resume how) {
       return kPtraceSysemu;
     case Resume::Step:
       return PTRACE_SINGLESTEP;
+    case Resume::StepEmulated:
+      return kPtraceSysemuSinglestep;
     case Resume::Listen:
       return PTRACE_LISTEN;
   }

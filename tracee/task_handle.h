@@ -33,6 +33,7 @@ enum class Resume {
   ToSyscall,     // until the next system call entry or exit
   EmulateCalls,  // until the next system call, which is not performed (PTRACE_SYSEMU)
   Step,          // one instruction; with a signal: until the handler's first instruction
+  StepEmulated,  // one instruction, or to the next system call, which is not performed (PTRACE_SYSEMU_SINGLESTEP)
   Listen,        // stay in the group stop until something happens (PTRACE_LISTEN)
 };
 
