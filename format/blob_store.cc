@@ -157,6 +157,39 @@ Result<BlobId> BlobStore::put_bytes(std::span<const std::uint8_t> bytes) {
   return publish(temporary, id, bytes.size());
 }
 
+// The blob is the file behind the descriptor, and holds what its name says.
+void BlobStore::know_verified(const BlobId& id, int fd) {
+  struct stat st{};
+  auto identity = identify(fd);
+  if (!identity || ::lstat(path_of(id).c_str(), &st) != 0) return;
+  if (st.st_dev != identity->device || st.st_ino != identity->inode) return;
+  const std::lock_guard lock(shared_->mutex);
+  shared_->verified[id.hex] = *identity;
+}
+
+Result<void> BlobStore::put_known(const BlobId& id, std::span<const std::uint8_t> bytes, int file) {
+  if (!valid(id)) return fail(ErrorKind::System, "a blob without a name");
+  if (!holds(id, bytes.size())) {
+    const fs::path temporary = temporary_path();
+    // By descriptor (linkat(2)): the name may have been given to another file meanwhile.
+    const std::string link = fmt::format("/proc/self/fd/{}", file);
+    if (file < 0 || ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      TMREC_TRY(const Fd copy, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
+      const int err = ::fchmod(copy.get(), 0400) != 0 ? errno : write_all(copy.get(), bytes);
+      if (err != 0) {
+        ::unlink(temporary.c_str());
+        return fail_errno(temporary.string(), err);
+      }
+      TMREC_CHECKED(publish(temporary, id, bytes.size()));
+      know_verified(id, copy.get());
+      return {};
+    }
+    TMREC_CHECKED(publish(temporary, id, bytes.size()));
+  }
+  if (file >= 0) know_verified(id, file);
+  return {};
+}
+
 Result<int> BlobStore::open_verified(const BlobId& id) {
   if (!valid(id)) return fail(ErrorKind::BadTrace, "the trace names a blob that is none");
   const fs::path path = path_of(id);

@@ -5,7 +5,8 @@
 // anyone, also while it is being stored.
 // Solution: a reflink where the file system has them (no space, no time, an atomic image), else a copy; the name is the
 // hash of the bytes that were stored, taken from the very bytes written.
-// Rejected: a hard link (writes through the original name would change the blob); hashing the original and then copying
+// Rejected: a hard link (writes through the original name would change the blob; only files of our own that nobody
+// writes to again are linked); hashing the original and then copying
 // it with copy_file_range (the copy may be of something else by then).
 #pragma once
 
@@ -36,6 +37,10 @@ class BlobStore {
   // that kept its inode, size and times is not read again.
   Result<BlobId> put_fd(int fd);
   Result<BlobId> put_bytes(std::span<const std::uint8_t> bytes);
+  // Stores `bytes`, whose hash the caller has just computed. `file`: a descriptor of a file of this user's that holds
+  // them, whose directory is private and which nobody writes to again, to be linked instead of copied where that is
+  // possible; -1: none. A copy made here has mode 0400.
+  Result<void> put_known(const BlobId& id, std::span<const std::uint8_t> bytes, int file);
 
   // A new read-only close-on-exec descriptor, the caller's to close. The content is hashed when this process opens the
   // blob for the first time, and again if the file changed. A missing, damaged or misnamed blob is BadTrace and names
@@ -74,6 +79,7 @@ class BlobStore {
   explicit BlobStore(std::filesystem::path root) : root_(std::move(root)), shared_(std::make_unique<Shared>()) {}
   static Result<Identity> identify(int fd);
   bool holds(const BlobId& id, std::uint64_t size) const;
+  void know_verified(const BlobId& id, int fd);
   Result<BlobId> store(int fd, std::uint64_t size);
   Result<BlobId> publish(const std::filesystem::path& temporary, const BlobId& id, std::uint64_t size);
   std::filesystem::path temporary_path() const;

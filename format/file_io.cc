@@ -52,12 +52,16 @@ std::int64_t read_at(int fd, std::uint64_t offset, std::span<std::uint8_t> into)
 
 Result<MappedFile> MappedFile::open(const fs::path& path) {
   TMREC_TRY(Fd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+  return of(fd.get(), path);
+}
+
+Result<MappedFile> MappedFile::of(int fd, const fs::path& path) {
   struct stat st{};
-  if (::fstat(fd.get(), &st) != 0) return fail_errno(path.string());
+  if (::fstat(fd, &st) != 0) return fail_errno(path.string());
   if (!S_ISREG(st.st_mode)) return fail(ErrorKind::System, path.string() + ": not a regular file");
   const auto size = static_cast<std::size_t>(st.st_size);
   if (size == 0) return MappedFile(std::span<const std::uint8_t>());
-  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (at == MAP_FAILED) return fail_errno(path.string());
   return MappedFile(std::span(static_cast<const std::uint8_t*>(at), size));
 }

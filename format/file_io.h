@@ -52,6 +52,8 @@ Result<Bytes> read_whole(const std::filesystem::path& path, std::uint64_t limit,
 class MappedFile {
  public:
   static Result<MappedFile> open(const std::filesystem::path& path);
+  // Of an open file, whose name is for errors.
+  static Result<MappedFile> of(int fd, const std::filesystem::path& path);
   MappedFile(MappedFile&& o) noexcept : bytes_(std::exchange(o.bytes_, {})) {}
   MappedFile& operator=(MappedFile&& o) noexcept {
     std::swap(bytes_, o.bytes_);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
 
 #include <fmt/format.h>
@@ -90,15 +91,44 @@ void TaskLife::apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, Remo
   if (!stored) throw sched::EndRecording{stored.error().text};
   constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
   const std::uint64_t size = made.plan->block.size();
-  if (call_remotely(SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~0ull, 0}) !=
-      static_cast<std::int64_t>(block.value)) {
+  const bool shown = map_block_from(*stored, *made.plan, block);
+  if (!shown && call_remotely(SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~0ull, 0}) !=
+                    static_cast<std::int64_t>(block.value)) {
     return session_.note(fmt::format("not patched, no memory for trampolines: {}", name));
   }
-  if (!space_->patches.apply(memory(), {text, block, made.plan, name})) {
+  using Block = tracee::PatchedSpace::Block;
+  if (!space_->patches.apply(memory(), {text, block, made.plan, name}, shown ? Block::Filled : Block::Empty)) {
     call_remotely(SYS_munmap, {block.value, size});
     return session_.note(fmt::format("not patched, its memory is not what its file says: {}", name));
   }
-  session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, text, block, *stored, name});
+  session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, text, block, stored->id, name});
+}
+
+// Maps the block from the stored plan, so that all processes share its pages. False, and nothing has happened: the
+// program can't open it (another root, another user), may not execute it, or asked the kernel to watch its calls.
+// Safe: the content was verified, nobody but this user can reach the file, and it is replaced but never written again.
+bool TaskLife::map_block_from(const Session::StoredPlan& stored, const patch::Plan& plan, RemoteAddr block) {
+  if (!stored.file || plan.block_in_file == 0 || tracee::has_seccomp_filter(tid())) return false;
+  std::error_code failed;
+  const std::string path = std::filesystem::absolute(session_.blobs().path_of(stored.id), failed);
+  if (failed || path.size() >= agent::kArgumentsSize) return false;
+  if (!memory().write(agent::kArguments, path.c_str(), path.size() + 1)) return false;
+  constexpr std::uint64_t kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const auto here = static_cast<std::uint64_t>(std::int64_t{AT_FDCWD});
+  const std::int64_t fd = call_remotely(SYS_openat, {here, agent::kArguments, kOpenFlags, 0});
+  if (fd < 0) return false;
+  // Its path may lead elsewhere than ours.
+  struct stat wanted{}, opened{};
+  const bool same = fstat(stored.file->get(), &wanted) == 0 &&
+                    stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
+                    wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino;
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
+  const auto file = static_cast<std::uint64_t>(fd);
+  const std::int64_t at = !same ? -1
+                                : call_remotely(SYS_mmap, {block.value, plan.block.size(), PROT_READ | PROT_EXEC,
+                                                           kFlags, file, plan.block_in_file});
+  call_remotely(SYS_close, {file});
+  return at == static_cast<std::int64_t>(block.value);
 }
 
 // At a program's first instruction.
@@ -155,7 +185,10 @@ void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
   if (!maps) return;
   const auto is_known = [this](RemoteAddr begin, RemoteAddr end) {
     return std::ranges::any_of(space_->patches.modules(),
-                               [&](const auto& module) { return module.text < end && begin < module.text_end(); });
+                               [&](const auto& module) {
+                                 return (module.text < end && begin < module.text_end()) ||
+                                        (module.block < end && begin < module.block_end());
+                               });
   };
   for (const auto& map : *maps) {
     if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;

@@ -103,15 +103,13 @@ void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
   });
 }
 
-Result<BlobId> Session::store_plan(const tracee::EncodedPlan& plan) {
-  auto [known, fresh] = stored_plans_.try_emplace(plan.name);
-  if (!fresh) return known->second;
-  auto stored = blobs_.put_bytes(plan.encoded);
-  if (!stored) {
-    stored_plans_.erase(known);
-    return std::unexpected(stored.error());
-  }
-  return known->second = *stored;
+// A blob that was there before is read once: tasks will execute what it holds.
+Result<Session::StoredPlan> Session::store_plan(const tracee::EncodedPlan& plan) {
+  if (const auto known = stored_plans_.find(plan.name); known != stored_plans_.end()) return known->second;
+  TMREC_CHECKED(blobs_.put_known(plan.id, plan.encoded, plan.file ? plan.file->get() : -1));
+  StoredPlan stored{plan.id, nullptr};
+  if (const auto file = blobs_.open_verified(plan.id)) stored.file = std::make_shared<const Fd>(*file);
+  return stored_plans_[plan.name] = std::move(stored);
 }
 
 bool Session::is_left_alone(const std::string& path) const {

@@ -86,7 +86,12 @@ class Session {
 
   // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
   Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
-  Result<BlobId> store_plan(const tracee::EncodedPlan& plan);
+  // A plan that the trace has. Its file is null where it could not be verified.
+  struct StoredPlan {
+    BlobId id;
+    std::shared_ptr<const Fd> file;
+  };
+  Result<StoredPlan> store_plan(const tracee::EncodedPlan& plan);
   // Begins making the plans that a program will need, as far as can be told at its first instruction.
   void foresee_modules(pid_t pid, const std::vector<Mapping>& mappings);
   // The user wants this module unpatched.
@@ -144,7 +149,7 @@ class Session {
   Backings backings_;
   tracee::PlanCache plans_;
   Foresight foresight_;
-  std::unordered_map<std::string, BlobId> stored_plans_;
+  std::unordered_map<std::string, StoredPlan> stored_plans_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::uint64_t last_check_ = 0;                      // the event it followed

@@ -66,6 +66,7 @@ class TaskLife {
   void patch_program(const std::vector<Mapping>& mappings);
   void patch_module(RemoteAddr start, const MapSource& source);
   void apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name);
+  bool map_block_from(const Session::StoredPlan& stored, const patch::Plan& plan, RemoteAddr block);
   void patch_range(std::uint64_t start, std::uint64_t end);
   void follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping);
   void drop_unmapped(std::uint64_t start, std::uint64_t end);

@@ -90,22 +90,24 @@ Result<void> Session::apply_to(Task& task, const TickEvent& event) {
   return count_down(task, kEndless);
 }
 
-Result<std::shared_ptr<const patch::Plan>> Session::plan(const BlobId& id) {
+Result<Session::StoredPlan> Session::plan(const BlobId& id) {
   if (auto known = plans_.find(id.hex); known != plans_.end()) return known->second;
   if (!BlobStore::valid(id)) return fail(ErrorKind::BadTrace, "a patch without its plan");
-  TMREC_TRY(const Bytes bytes, objects_.blob(id));
-  auto decoded = patch::Plan::decode(bytes);
-  if (!decoded) return fail(ErrorKind::BadTrace, fmt::format("blob {}: {}", id.hex, decoded.error().text));
-  return plans_[id.hex] = std::make_shared<const patch::Plan>(std::move(*decoded));
+  TMREC_TRY(Objects::Blob blob, objects_.blob(id));
+  auto kept = std::make_shared<const Objects::Blob>(std::move(blob));
+  auto viewed = patch::Plan::view(kept->content.bytes(), kept);
+  if (!viewed) return fail(ErrorKind::BadTrace, fmt::format("blob {}: {}", id.hex, viewed.error().text));
+  return plans_[id.hex] = {std::make_shared<const patch::Plan>(std::move(*viewed)), std::move(kept)};
 }
 
 Result<void> Session::apply_to(Task& task, const PatchEvent& event) {
   tracee::PatchedSpace& patches = task.space->patches;
   switch (event.kind) {
     case PatchEvent::Kind::Applied: {
-      TMREC_TRY(auto made, plan(event.plan));
-      TMREC_CHECKED(task.space->map_block(*task.stub, event.block, made->block.size(), event.text, made->text_size));
-      if (patches.apply(task.space->memory(), {event.text, event.block, std::move(made), event.module})) return {};
+      TMREC_TRY(const StoredPlan stored, plan(event.plan));
+      TMREC_TRY(const tracee::PatchedSpace::Block block,
+                task.space->map_block(*task.stub, event.block, *stored.plan, event.text, stored.blob->file.get()));
+      if (patches.apply(task.space->memory(), {event.text, event.block, stored.plan, event.module}, block)) return {};
       break;
     }
     case PatchEvent::Kind::Undone:

@@ -96,16 +96,11 @@ Result<void> Objects::change(const FileChange& change) {
   return {};
 }
 
-Result<Bytes> Objects::blob(const BlobId& id) {
+Result<Objects::Blob> Objects::blob(const BlobId& id) {
   TMREC_TRY(const int opened, blobs_.open_verified(id));
-  const Fd file(opened);
-  struct stat st{};
-  if (fstat(file.get(), &st) < 0) return fail_errno(blobs_.path_of(id).string());
-  Bytes bytes(static_cast<std::size_t>(st.st_size));
-  const std::int64_t have = read_at(file.get(), 0, bytes);
-  if (have < 0) return fail_errno(blobs_.path_of(id).string());
-  bytes.resize(static_cast<std::size_t>(have));
-  return bytes;
+  Fd file(opened);
+  TMREC_TRY(MappedFile content, MappedFile::of(file.get(), blobs_.path_of(id)));
+  return Blob{std::move(file), std::move(content)};
 }
 
 }  // namespace tmrec::replayer

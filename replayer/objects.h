@@ -10,6 +10,7 @@
 
 #include "format/blob_store.h"
 #include "format/event.h"
+#include "format/file_io.h"
 
 namespace tmrec::replayer {
 
@@ -25,8 +26,12 @@ class Objects {
   // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
   Result<int> show(const MapSource& source, bool shared);
   Result<void> change(const FileChange& change);
-  // A blob that is no mapped file.
-  Result<Bytes> blob(const BlobId& id);
+  // A blob that is no mapped file of the program's: its file, verified, and what that holds.
+  struct Blob {
+    Fd file;
+    MappedFile content;
+  };
+  Result<Blob> blob(const BlobId& id);
 
  private:
   struct Object {

@@ -76,7 +76,11 @@ class Session {
   Regs program_view(const Task& task) const;
   Result<void> apply_to(Task& task, const TickEvent& event);
   Result<void> apply_to(Task& task, const PatchEvent& event);
-  Result<std::shared_ptr<const patch::Plan>> plan(const BlobId& id);
+  struct StoredPlan {
+    std::shared_ptr<const patch::Plan> plan;
+    std::shared_ptr<const Objects::Blob> blob;
+  };
+  Result<StoredPlan> plan(const BlobId& id);
 
   // calls.cc
   Result<void> apply_to(Task& task, const SyscallEvent& event);
@@ -111,7 +115,7 @@ class Session {
   std::string end_reason_;
   std::optional<int> exit_status_;
   std::deque<Event> recent_;  // the last events, for a report; the newest at the back
-  std::unordered_map<std::string, std::shared_ptr<const patch::Plan>> plans_;
+  std::unordered_map<std::string, StoredPlan> plans_;
   std::optional<Regs> actual_regs_, expected_regs_;  // of the difference found
 };
 

@@ -121,14 +121,24 @@ Result<void> Space::install_agent(tracee::Stopped& task) {
   return expect("protecting the agent", at, 0);
 }
 
-Result<void> Space::map_block(tracee::Stopped& task, RemoteAddr block, std::uint64_t size, RemoteAddr text,
-                              std::uint64_t text_size) {
+Result<tracee::PatchedSpace::Block> Space::map_block(tracee::Stopped& task, RemoteAddr block, const patch::Plan& plan,
+                                                     RemoteAddr text, int fd) {
+  using Block = tracee::PatchedSpace::Block;
+  const std::uint64_t size = plan.block.size();
   TMREC_CHECKED(spare_stub(block.value, size));
-  TMREC_CHECKED(spare_stub(text.value, text_size));
-  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-  std::int64_t at =
-      call_in_stub(task, SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~std::uint64_t{0}, 0});
-  return expect("mapping trampolines", at, static_cast<std::int64_t>(block.value));
+  TMREC_CHECKED(spare_stub(text.value, plan.text_size));
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_FIXED_NOREPLACE, kProt = PROT_READ | PROT_EXEC;
+  if (plan.block_in_file != 0) {
+    TMREC_TRY(const int in_stub, fd_in_stub(task, fd, false));
+    const auto file = static_cast<std::uint64_t>(in_stub);
+    const std::int64_t at = call_in_stub(task, SYS_mmap, {block.value, size, kProt, kFlags, file, plan.block_in_file});
+    call_in_stub(task, SYS_close, {file});
+    if (at == static_cast<std::int64_t>(block.value)) return Block::Filled;  // else: a file system without execution
+  }
+  const std::int64_t at =
+      call_in_stub(task, SYS_mmap, {block.value, size, kProt, kFlags | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
+  TMREC_CHECKED(expect("mapping trampolines", at, static_cast<std::int64_t>(block.value)));
+  return Block::Empty;
 }
 
 void Space::forget(std::uint64_t start, std::uint64_t end) {

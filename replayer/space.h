@@ -29,9 +29,10 @@ class Space {
 
   // The agent, where the recorded program had it.
   Result<void> install_agent(tracee::Stopped& task);
-  // Memory for the trampolines of this text. Error: either is not where it could have been at the recording.
-  Result<void> map_block(tracee::Stopped& task, RemoteAddr block, std::uint64_t size, RemoteAddr text,
-                         std::uint64_t text_size);
+  // Memory for the trampolines of this text, showing them where `fd`, the plan's file, can be mapped. Error: text or
+  // block is not where it could have been at the recording.
+  Result<tracee::PatchedSpace::Block> map_block(tracee::Stopped& task, RemoteAddr block, const patch::Plan& plan,
+                                                RemoteAddr text, int fd);
 
   // Shows `fd` in all private mappings of `backing`, keeping pages the program has written to.
   Result<void> show_memfd(tracee::Stopped& task, BackingId backing, int fd);

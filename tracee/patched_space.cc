@@ -44,52 +44,74 @@ namespace {
 
 constexpr std::uint32_t kPiece = 1 << 20;
 
-// What one pass over a module's edits does, piece by piece: pages without an edit are left alone, so that they stay the
-// file's. `each` gets the bytes of an edit in memory, what the program had there, and what the plan puts there.
+// Text from one edit to another: pages without any are left alone, so that they stay the file's.
+struct Piece {
+  std::size_t first, end;  // edits
+  std::vector<std::uint8_t> bytes;
+};
+
+// What one pass over a module's edits does in such a piece: `each` gets the bytes of an edit in memory, what the program
+// had there, and what the plan puts there. `original` goes on from piece to piece.
 template <class Each>
-bool pass_over(const RemoteMemory& memory, const PatchedModule& module, bool writes, Each&& each) {
-  const patch::Plan& plan = *module.plan;
-  const std::uint8_t* original = plan.originals().data();
-  std::vector<std::uint8_t> piece;
-  for (std::size_t i = 0; i < plan.edits.size();) {
-    const std::uint32_t begin = plan.edits[i].program;
-    std::size_t last = i;
-    while (last + 1 < plan.edits.size()) {
-      const patch::Edit &next = plan.edits[last + 1], &here = plan.edits[last];
-      const bool near = next.program - (here.program + here.length) < kPageSize;
-      if (!near || next.program + next.length - begin > kPiece) break;
-      ++last;
-    }
-    piece.resize(plan.edits[last].program + plan.edits[last].length - begin);
-    if (!memory.read(module.text.value + begin, piece.data(), piece.size())) return false;
-    for (; i <= last; ++i) {
-      const patch::Edit& edit = plan.edits[i];
-      if (!each(piece.data() + (edit.program - begin), original, plan.edit_bytes.data() + edit.bytes, edit.length)) {
-        return false;
-      }
-      original += edit.length;
-    }
-    if (writes && !memory.write(module.text.value + begin, piece.data(), piece.size())) return false;
+bool for_each_edit(const patch::Plan& plan, Piece& piece, const std::uint8_t*& original, Each&& each) {
+  const std::uint32_t begin = plan.edits[piece.first].program;
+  for (std::size_t i = piece.first; i < piece.end; ++i) {
+    const patch::Edit& edit = plan.edits[i];
+    auto* there = piece.bytes.data() + (edit.program - begin);
+    if (!each(there, original, plan.edit_bytes.data() + edit.bytes, edit.length)) return false;
+    original += edit.length;
   }
   return true;
 }
 
+std::optional<std::vector<Piece>> read_pieces(const RemoteMemory& memory, const PatchedModule& module) {
+  const patch::Plan& plan = *module.plan;
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < plan.edits.size();) {
+    const std::uint32_t begin = plan.edits[i].program;
+    Piece piece{i, i + 1, {}};
+    while (piece.end < plan.edits.size()) {
+      const patch::Edit &next = plan.edits[piece.end], &here = plan.edits[piece.end - 1];
+      const bool near = next.program - (here.program + here.length) < kPageSize;
+      if (!near || next.program + next.length - begin > kPiece) break;
+      ++piece.end;
+    }
+    const patch::Edit& last = plan.edits[piece.end - 1];
+    piece.bytes.resize(last.program + last.length - begin);
+    if (!memory.read(module.text.value + begin, piece.bytes.data(), piece.bytes.size())) return std::nullopt;
+    i = piece.end;
+    pieces.push_back(std::move(piece));
+  }
+  return pieces;
+}
+
+bool write_pieces(const RemoteMemory& memory, const PatchedModule& module, const std::vector<Piece>& pieces) {
+  return std::ranges::all_of(pieces, [&](const Piece& piece) {
+    const std::uint64_t at = module.text.value + module.plan->edits[piece.first].program;
+    return memory.write(at, piece.bytes.data(), piece.bytes.size());
+  });
+}
+
 }  // namespace
 
-bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module) {
-  const bool as_planned = pass_over(memory, module, false, [](auto* there, auto* original, auto*, std::size_t size) {
-    return std::equal(there, there + size, original);
-  });
-  if (!as_planned || !memory.write(module.block.value, module.plan->block.data(), module.plan->block.size())) {
-    return false;
+bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block block) {
+  const patch::Plan& plan = *module.plan;
+  auto pieces = read_pieces(memory, module);
+  if (!pieces) return false;
+  const std::uint8_t* original = plan.originals().data();
+  for (Piece& piece : *pieces) {
+    const bool as_planned = for_each_edit(plan, piece, original, [](auto* there, auto* was, auto* edit, auto size) {
+      if (!std::equal(there, there + size, was)) return false;
+      std::copy_n(edit, size, there);
+      return true;
+    });
+    if (!as_planned) return false;
   }
+  if (block == Block::Empty && !memory.write(module.block.value, plan.block.data(), plan.block.size())) return false;
   // Whoever undoes edits that have not been made changes nothing.
   modules_.push_back(std::move(module));
   list_blocks(memory);
-  return pass_over(memory, modules_.back(), true, [](auto* there, auto*, auto* edit, std::size_t size) {
-    std::copy_n(edit, size, there);
-    return true;
-  });
+  return write_pieces(memory, modules_.back(), *pieces);
 }
 
 bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
@@ -97,10 +119,16 @@ bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
   if (module == modules_.end() || module->undone) return false;
   module->undone = true;
   list_blocks(memory);
-  return pass_over(memory, *module, true, [](auto* there, auto* original, auto* edit, std::size_t size) {
-    if (std::equal(there, there + size, edit)) std::copy_n(original, size, there);
-    return true;
-  });
+  auto pieces = read_pieces(memory, *module);
+  if (!pieces) return false;
+  const std::uint8_t* original = module->plan->originals().data();
+  for (Piece& piece : *pieces) {
+    for_each_edit(*module->plan, piece, original, [](auto* there, auto* was, auto* edit, auto size) {
+      if (std::equal(there, there + size, edit)) std::copy_n(was, size, there);
+      return true;
+    });
+  }
+  return write_pieces(memory, *module, *pieces);
 }
 
 void PatchedSpace::forget(RemoteAddr text) {

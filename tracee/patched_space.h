@@ -41,9 +41,10 @@ class PatchedSpace {
   const PatchedModule* with_block(std::uint64_t addr) const;
   const PatchedModule* with_text(std::uint64_t addr) const;
 
-  // The block is mapped and its memory may be written to. Writes the trampolines and edits the text. False: the memory
-  // is not there; nothing refers to the block then.
-  bool apply(const RemoteMemory& memory, PatchedModule module);
+  // The block is mapped. Writes the trampolines, unless they were mapped with it, and edits the text. False: the memory
+  // is not there, or not what the plan is for; nothing refers to the block then.
+  enum class Block { Empty, Filled };
+  bool apply(const RemoteMemory& memory, PatchedModule module, Block block = Block::Empty);
   // Makes the text what it was. The trampolines keep working for tasks that are there.
   bool undo(const RemoteMemory& memory, RemoteAddr text);
   void forget(RemoteAddr text);

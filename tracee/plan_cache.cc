@@ -40,6 +40,7 @@ struct Job {
   fs::path path;     // read by the worker, unless `file` is set
   std::optional<patch::Bytes> file;
   bool started = false, done = false;
+  bool sought = false;   // it is not on disk
   bool lasting = false;  // the outcome is about the module, not about this attempt
   std::optional<PlanOutcome> outcome;
 };
@@ -75,11 +76,9 @@ void make(Job& job, patch::Bytes file) {
     return;
   }
   auto encoded = std::make_shared<const std::string>(plan->encode());
+  const patch::Bytes bytes(reinterpret_cast<const std::uint8_t*>(encoded->data()), encoded->size());
   job.outcome = std::make_shared<const EncodedPlan>(
-      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)),
-                  {reinterpret_cast<const std::uint8_t*>(encoded->data()), encoded->size()},
-                  encoded,
-                  job.name});
+      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)), bytes, encoded, job.name, {hash_of(bytes)}});
 }
 
 }  // namespace
@@ -260,14 +259,13 @@ void PlanCache::Impl::work(Worker& self) {
 // Sets the outcome. True: it belongs on disk.
 bool PlanCache::Impl::perform(Job& job) {
   try {
+    if (!job.sought && (job.outcome = store.find(job.key))) {
+      job.lasting = true;
+      return false;
+    }
     if (job.file) {
       make(job, *job.file);
       return job.lasting;
-    }
-    // Another process may have been here since it was queued.
-    if ((job.outcome = store.find(job.key))) {
-      job.lasting = true;
-      return false;
     }
     auto file = read_whole(job.path, kLargestModule, ErrorKind::System);
     if (file) {
@@ -323,6 +321,7 @@ PlanOutcome PlanCache::find_or_make(const PlanKey& key, patch::Bytes file, std::
       auto outcome = impl_->store.find(key);
       lock.lock();
       job->started = outcome.has_value();
+      job->sought = true;
       if (outcome) {
         job->outcome = outcome;
         job->lasting = true;
@@ -352,7 +351,6 @@ void PlanCache::prepare(const std::vector<Module>& modules) {
   for (const Module& module : modules) {
     const std::string name = name_of(module.key);
     if (!BlobStore::valid({module.key.content}) || impl_->jobs.contains(name) || impl_->recall(name)) continue;
-    if (impl_->store.holds(module.key)) continue;
     auto job = impl_->add_job(module.key, name);
     job->path = module.path;
     impl_->queue.push_back(std::move(job));

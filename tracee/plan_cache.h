@@ -50,8 +50,8 @@ class PlanCache {
   // Error: the module cannot be patched (remembered, too), or `file` is not what the key says (not remembered).
   PlanOutcome find_or_make(const PlanKey& key, patch::Bytes file, std::string_view name);
 
-  // Starts planning these, in this order, so that find_or_make has less to wait for. What is known already is left
-  // alone. A file that cannot be read, or that is not what its key says, is left to find_or_make.
+  // Starts planning these, in this order, or verifying what the disk has, so that find_or_make has less to wait for.
+  // What is in memory already is left alone. A file that cannot be read, or that is not what its key says, is left to find_or_make.
   struct Module {
     PlanKey key;
     std::filesystem::path path;

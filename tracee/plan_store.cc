@@ -78,8 +78,10 @@ std::optional<Error> decode_refusal(const std::string& name, std::string_view by
   return Error{ErrorKind::System, std::string(summed.substr(start.size()))};
 }
 
+std::string hex_of(const std::array<std::uint64_t, 2>& hash) { return fmt::format("{:016x}{:016x}", hash[1], hash[0]); }
+
 bool belongs_to(const patch::Plan& plan, const PlanKey& key) {
-  return plan.options == key.options && fmt::format("{:016x}{:016x}", plan.content[1], plan.content[0]) == key.content;
+  return plan.options == key.options && hex_of(plan.content) == key.content;
 }
 
 std::string temporary_name() {
@@ -116,22 +118,25 @@ std::optional<PlanOutcome> PlanStore::find(const PlanKey& key) const try {
   if (!usable()) return std::nullopt;
   const std::string name = name_of(key);
   // O_NONBLOCK: a FIFO in the place of the file must not hang us.
-  const Fd fd(::openat(directory_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  auto file = std::make_shared<const Fd>(
+      ::openat(directory_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat st{};
-  if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || !is_private(st) || st.st_size <= 0)
+  if (!*file || ::fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode) || !is_private(st) || st.st_size <= 0)
     return std::nullopt;
-  auto mapping = std::make_shared<const Mapping>(fd.get(), static_cast<std::size_t>(st.st_size));
+  auto mapping = std::make_shared<const Mapping>(file->get(), static_cast<std::size_t>(st.st_size));
   if (mapping->at == MAP_FAILED) return std::nullopt;
 
   if (auto refusal = decode_refusal(name, text_of(mapping->bytes()))) {
-    ::futimens(fd.get(), nullptr);
+    ::futimens(file->get(), nullptr);
     return std::unexpected(std::move(*refusal));
   }
-  auto plan = patch::Plan::view(mapping->bytes(), mapping);
+  std::array<std::uint64_t, 2> hash{};
+  auto plan = patch::Plan::view(mapping->bytes(), mapping, &hash);
   if (!plan || !belongs_to(*plan, key)) return std::nullopt;
-  ::futimens(fd.get(), nullptr);
-  return std::make_shared<const EncodedPlan>(
-      EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)), mapping->bytes(), mapping, name});
+  ::futimens(file->get(), nullptr);
+  return std::make_shared<const EncodedPlan>(EncodedPlan{std::make_shared<const patch::Plan>(std::move(*plan)),
+                                                         mapping->bytes(), mapping, name, BlobId{hex_of(hash)},
+                                                         std::move(file)});
 } catch (const std::bad_alloc&) {
   return std::nullopt;
 }
@@ -150,7 +155,7 @@ bool PlanStore::write(const std::string& name, patch::Bytes bytes) const {
   const Fd fd(
       ::openat(directory_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return false;
-  const bool written = ::fchmod(fd.get(), 0600) == 0 && write_all(fd.get(), bytes) == 0 &&  // whatever the umask is
+  const bool written = ::fchmod(fd.get(), 0400) == 0 && write_all(fd.get(), bytes) == 0 &&  // whatever the umask is
                        ::renameat(directory_.get(), temporary.c_str(), directory_.get(), name.c_str()) == 0;
   if (!written) ::unlinkat(directory_.get(), temporary.c_str(), 0);
   return written;

@@ -1,5 +1,5 @@
 // Patch plans on disk, one file per module and options: `<content>-<options>-v<version>.plan`, shared by all recordings
-// of a user. Files have mode 0600, the directory 0700.
+// of a user. Files have mode 0400, the directory 0700.
 //
 // Problem: planning a module takes up to seconds, reading 8 MB of plan into fresh memory still milliseconds; several
 // tmrec processes write at once, disks fill up, files get damaged; and whoever can write a plan decides what code runs
@@ -34,6 +34,8 @@ struct EncodedPlan {
   patch::Bytes encoded;                // as Plan::encode gives it; lives as long as this object
   std::shared_ptr<const void> memory;  // where `encoded` lies
   std::string name = {};               // name_of its key: tells plans apart, which their addresses do not for ever
+  BlobId id = {};                      // the hash of `encoded`
+  std::shared_ptr<const Fd> file = {};  // the file it was read from, verified; null: none
 };
 
 // Error: the module cannot be patched; the text says why.

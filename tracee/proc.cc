@@ -102,6 +102,11 @@ std::optional<pid_t> thread_group_of(pid_t tid) {
   return static_cast<pid_t>(*group);
 }
 
+bool has_seccomp_filter(pid_t tid) {
+  auto status = read_file(fmt::format("/proc/{}/status", tid));
+  return !status || status_field(*status, "\nSeccomp:", 10).value_or(0) != 0;
+}
+
 std::optional<OpenFile> open_file_of(pid_t pid, int fd) {
   auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
   if (!info) return std::nullopt;

@@ -33,6 +33,9 @@ std::optional<std::uint64_t> pending_signals(pid_t tid);
 
 std::optional<pid_t> thread_group_of(pid_t tid);
 
+// A seccomp filter judges the task's calls, or may: also true when the task is gone.
+bool has_seccomp_filter(pid_t tid);
+
 // What /proc/PID/fdinfo/FD says.
 struct OpenFile {
   std::uint64_t position = 0;

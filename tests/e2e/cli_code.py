@@ -41,6 +41,18 @@ check(none["tick_source"] == "none" and none["ticks"]["modules"] == [] and none[
 done = tmrec("info", "none-1").exits(0).silent()
 done.expect("not counted" in done.out and "back edges" not in done.out, "does not say that ticks are not counted")
 
+# Trampolines are pages of the stored plans, shared by all processes; where the program can't open those, its own memory.
+shown = "while read -r range how at device inode file; do case $how$file in r-xp*/blobs/*) echo shared;; esac; done < /proc/self/maps"
+done = tmrec("record", "-q", "--name", "shown", "bash", "-c", shown).exits(0)
+done.expect(done.out.count("shared") >= 2, "trampolines are not mapped from the plans")
+tmrec("replay", "-a", "shown-1").exits(0).prints(done.out)
+if os.geteuid() == 0 and shutil.which("setpriv"):
+    done = tmrec("record", "-q", "--name", "hidden", "setpriv", "--reuid=65534", "--clear-groups", "bash", "-c", shown).exits(0)
+    done.expect("shared" not in done.out, "the program could open a plan that is not its user's")
+    tmrec("replay", "-a", "hidden-1").exits(0).prints(done.out)
+    modules = json.loads(tmrec("info", "--json", "hidden-1").exits(0).out)["ticks"]["modules"]
+    check(any(m["name"].endswith("/bash") for m in modules), f"not patched for another user: {modules}")
+
 # A file that is no program's code, but mapped as such, is left alone, and the program does not notice.
 file("noise", b"no program at all" * 1000)
 script = "import mmap; f = open('noise'); print(mmap.mmap(f.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)[:10])"

@@ -27,9 +27,12 @@ inline constexpr std::uint64_t kCode = kBase;  // read and execute
 inline constexpr std::uint64_t kCodeSize = kPageSize;
 // Addresses of the trampoline blocks in this space, 64 bits each, 0 at the end; read only.
 inline constexpr std::uint64_t kBlocks = kBase + kPageSize;
-inline constexpr std::uint64_t kBlocksSize = 15 * kPageSize;
+inline constexpr std::uint64_t kBlocksSize = 14 * kPageSize;
 inline constexpr std::size_t kMaxBlocks = kBlocksSize / 8 - 1;
-inline constexpr std::uint64_t kAreas = kBlocks + kBlocksSize;  // read and write
+// Arguments of calls that the supervisor has a task make (paths); read only, and of no meaning between calls.
+inline constexpr std::uint64_t kArguments = kBlocks + kBlocksSize;
+inline constexpr std::uint64_t kArgumentsSize = kPageSize;
+inline constexpr std::uint64_t kAreas = kArguments + kArgumentsSize;  // read and write
 inline constexpr std::uint64_t kAreaSize = 256;
 inline constexpr std::size_t kMaxTasks = 16384;
 inline constexpr std::uint64_t kEnd = kAreas + kMaxTasks * kAreaSize;

@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 3;
+inline constexpr std::uint32_t kPatcherVersion = 4;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -146,6 +146,11 @@ struct Plan {
   Array<Place> copies;           // those in phase Exact, in the order of (program, block)
   std::uint64_t code_bytes = 0;  // of the text known to be instructions
 
+  // Where the block lies in the encoded form: page-aligned, so that it can be mapped from a file. 0: it is not (old
+  // traces).
+  static constexpr std::uint64_t kBlockInFile = 4096;
+  std::uint64_t block_in_file = kBlockInFile;
+
   std::shared_ptr<const void> memory;  // what the arrays are views of, if they are
 
   // Where a task is, that stands in the block.
@@ -167,7 +172,9 @@ struct Plan {
   // Error: not a plan, another version's, or damaged (a checksum covers everything, and every offset is verified).
   static Result<Plan> decode(Bytes bytes);
   // The same without a copy: the plan shows `bytes`, which `owner` keeps as they are. Aligned like a std::uint32_t.
-  static Result<Plan> view(Bytes bytes, std::shared_ptr<const void> owner);
+  // `whole`: gets xxh3 128 of all the bytes, which costs nothing more.
+  static Result<Plan> view(Bytes bytes, std::shared_ptr<const void> owner,
+                           std::array<std::uint64_t, 2>* whole = nullptr);
 };
 
 // The text of the error for a module whose code uses %gs, which counting needs for itself: no code of a program that

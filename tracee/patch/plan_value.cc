@@ -1,5 +1,7 @@
 // A finished plan: look-ups, and its encoded form. The encoding is the arrays as they lie in memory (all of fixed
-// layout, little-endian), a header with their lengths before them and xxh3 over everything at the end.
+// layout, little-endian), a header with their lengths before them and xxh3 over everything at the end. The block comes
+// first and on a page of its own: tasks map it from the file.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
@@ -17,7 +19,8 @@ namespace {
 constexpr std::uint64_t kMagic = 0x6e616c7063726d74;  // "tmrcplan"
 
 // Traces keep plans: this moves only when an older reader would misunderstand one, not with every change of the patcher.
-constexpr std::uint32_t kEncoding = 1;
+constexpr std::uint32_t kEncoding = 2;
+constexpr std::uint32_t kUnaligned = 1;  // the header is not padded to a page
 
 struct Header {
   std::uint64_t magic;
@@ -163,6 +166,7 @@ std::string Plan::encode() const {
   header.places = places.size();
   header.copies = copies.size();
   std::string out(reinterpret_cast<const char*>(&header), sizeof(header));
+  out.resize(kBlockInFile);
   append(out, block);
   append(out, edits);
   append(out, sites);
@@ -180,7 +184,23 @@ Result<Plan> Plan::decode(Bytes bytes) {
   return view(*own, own);
 }
 
-Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner) {
+namespace {
+
+// Both in one pass: a state of XXH3's streaming functions yields hashes of 64 and of 128 bits.
+std::uint64_t sum_of(Bytes bytes, Bytes tail, std::array<std::uint64_t, 2>* whole) {
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  XXH3_128bits_update(&state, bytes.data(), bytes.size());
+  const std::uint64_t sum = XXH3_64bits_digest(&state);
+  XXH3_128bits_update(&state, tail.data(), tail.size());
+  const XXH128_hash_t all = XXH3_128bits_digest(&state);
+  if (whole) *whole = {all.low64, all.high64};
+  return sum;
+}
+
+}  // namespace
+
+Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner, std::array<std::uint64_t, 2>* whole) {
   auto bad = [] { return fail(ErrorKind::System, "damaged patch plan"); };
   std::uint64_t sum = 0;
   if (bytes.size() < sizeof(Header) + sizeof(sum)) return bad();
@@ -188,11 +208,16 @@ Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner) {
   std::memcpy(&sum, rest.data() + rest.size(), sizeof(sum));
   auto header = Reader(bytes).get<Header>();
   if (header.magic != kMagic) return fail(ErrorKind::System, "not a patch plan");
-  if (header.version != kEncoding) return fail(ErrorKind::System, "a patch plan of another version");
-  if (sum != XXH3_64bits(rest.data(), rest.size())) return bad();
-  rest = rest.subspan(sizeof(header));
+  if (header.version != kEncoding && header.version != kUnaligned) {
+    return fail(ErrorKind::System, "a patch plan of another version");
+  }
+  if (sum != sum_of(rest, bytes.last(sizeof(sum)), whole)) return bad();
+  const std::uint64_t begin = header.version == kUnaligned ? sizeof(header) : kBlockInFile;
+  if (rest.size() < begin) return bad();
+  rest = rest.subspan(begin);
 
   Plan plan;
+  plan.block_in_file = header.version == kUnaligned ? 0 : kBlockInFile;
   plan.options = header.options;
   plan.content = header.content;
   plan.text_va = header.text_va;

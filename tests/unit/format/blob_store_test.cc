@@ -82,6 +82,34 @@ TEST_CASE("the id is XXH3-128 of the content in its canonical form") {
   CHECK(empty->hex == "99aa06d3014798d86001c324468d497f");  // xxhsum -H128 of an empty file
 }
 
+TEST_CASE("bytes with a known hash are linked where that is possible, else copied, and never replaced") {
+  const samples::TemporaryDirectory dir;
+  const Bytes content = pattern(10000, 3);
+  const BlobId id = [&] {
+    BlobStore store = created(dir.path() / "first");
+    return *store.put_bytes(content);
+  }();
+  const fs::path original = dir.path() / "first" / id.hex;
+  const Fd file = opened(original);
+  BlobStore store = created(dir.path() / "second");
+  REQUIRE(store.put_known(id, content, file.get()));
+  CHECK(fs::equivalent(store.path_of(id), original));
+  CHECK(fetch(store, id) == content);
+  CHECK(store.sync());
+  REQUIRE(store.put_known(id, content, -1));
+  CHECK(fs::equivalent(store.path_of(id), original));
+
+  BlobStore third = created(dir.path() / "third");
+  REQUIRE(third.put_known(id, content, -1));
+  CHECK_FALSE(fs::equivalent(third.path_of(id), original));
+  CHECK(static_cast<unsigned>(fs::status(third.path_of(id)).permissions()) == 0400);
+  REQUIRE(third.put_known(id, content, file.get()));  // it has one already
+  CHECK_FALSE(fs::equivalent(third.path_of(id), original));
+  CHECK(fetch(third, id) == content);
+  CHECK(files_in(third.root()) == 1);
+  CHECK_FALSE(third.put_known({"no name"}, content, -1));
+}
+
 TEST_CASE("a descriptor's offset is left alone") {
   const samples::TemporaryDirectory dir;
   BlobStore store = created(dir.path() / "blobs");

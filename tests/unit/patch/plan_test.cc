@@ -2,6 +2,7 @@
 #include "tracee/patch/plan.h"
 
 #include <doctest/doctest.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <map>
@@ -108,4 +109,30 @@ TEST_CASE("a plan is the same each time, and survives its encoding") {
   }
   text.resize(text.size() / 2);
   CHECK_FALSE(Plan::decode(bytes()));
+}
+
+TEST_CASE("the block lies in the encoding as it is mapped; old encodings are read, but not mapped from") {
+  auto plan = make_plan(contents(modules().front()));
+  REQUIRE(plan);
+  const std::string text = plan->encode();
+  auto bytes_of = [](const std::string& t) { return Bytes(reinterpret_cast<const std::uint8_t*>(t.data()), t.size()); };
+  std::array<std::uint64_t, 2> hash{};
+  auto again = Plan::view(bytes_of(text), nullptr, &hash);
+  REQUIRE(again);
+  const XXH128_hash_t expected = XXH3_128bits(text.data(), text.size());
+  CHECK(hash == std::array<std::uint64_t, 2>{expected.low64, expected.high64});
+  CHECK(again->block_in_file % 4096 == 0);
+  REQUIRE(again->block_in_file + plan->block.size() <= text.size());
+  CHECK(std::ranges::equal(bytes_of(text).subspan(again->block_in_file, plan->block.size()), Bytes(plan->block)));
+
+  // Before blocks were mapped, the arrays followed the header at once: 136 bytes, its version at 8.
+  constexpr std::size_t kHeader = 136;
+  std::string old = text.substr(0, kHeader) + text.substr(plan->block_in_file, text.size() - plan->block_in_file - 8);
+  old[8] = 1;
+  const std::uint64_t sum = XXH3_64bits(old.data(), old.size());
+  old.append(reinterpret_cast<const char*>(&sum), sizeof sum);
+  auto read = Plan::decode(bytes_of(old));
+  REQUIRE(read);
+  CHECK(read->block_in_file == 0);
+  CHECK(read->encode() == text);
 }
