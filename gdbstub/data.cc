@@ -91,14 +91,18 @@ std::string Stub::write_memory(std::string_view assignment, bool binary) {
 // type,address,kind: the kind of a breakpoint is the length of an instruction, and says nothing here.
 std::string Stub::breakpoint(std::string_view request, bool insert) {
   Cursor cursor(request.substr(0, request.find(';')));
-  const auto type = cursor.hex_number();
-  const auto at = cursor.skip(",") ? cursor.hex_number() : std::nullopt;
-  const auto kind = cursor.skip(",") ? cursor.hex_number() : std::nullopt;
-  if (!type || !at || !kind || !cursor.done()) return error_reply("not a breakpoint");
-  if (*type > 4) return {};
-  const bool watches = *type >= 2;
-  if (watches && *kind == 0) return error_reply("a watchpoint of no bytes");
-  const Breakpoint breakpoint{static_cast<Breakpoint::Kind>(*type), RemoteAddr(*at), watches ? *kind : 1};
+  std::uint64_t parts[3] = {};
+  for (std::uint64_t& part : parts) {
+    const auto value = &part == parts || cursor.skip(",") ? cursor.hex_number() : std::nullopt;
+    if (!value) return error_reply("not a breakpoint");
+    part = *value;
+  }
+  const auto [type, at, kind] = parts;
+  if (!cursor.done()) return error_reply("not a breakpoint");
+  if (type > 4) return {};
+  const bool watches = type >= 2;
+  if (watches && kind == 0) return error_reply("a watchpoint of no bytes");
+  const Breakpoint breakpoint{static_cast<Breakpoint::Kind>(type), RemoteAddr(at), watches ? kind : 1};
   auto done = insert ? target_.insert(breakpoint) : target_.remove(breakpoint);
   if (!done) return error_reply(done.error().text);
   std::erase(inserted_, breakpoint);
