@@ -28,4 +28,29 @@ Result<void> set_breakpoint(const Stopped& task, std::optional<RemoteAddr> at) {
   return poke(task.tid(), 7, kEnable0);
 }
 
+// DR7: local enable in bits 0, 2, 4, 6; from bit 16 on two bits of type and two of length for each.
+Result<void> set_watches(const Stopped& task, std::span<const WatchedWord> words) {
+  TMREC_CHECKED(poke(task.tid(), 7, 0));
+  unsigned long control = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    TMREC_CHECKED(poke(task.tid(), i, words[i].at.value));
+    const unsigned long type = words[i].writes_only ? 1 : 3;
+    const unsigned long length = words[i].size == 8 ? 2 : words[i].size - 1u;
+    control |= kEnable0 << (2 * i) | (type | length << 2) << (16 + 4 * i);
+  }
+  if (control == 0) return {};
+  return poke(task.tid(), 7, control);
+}
+
+std::uint32_t take_watched(const Stopped& task) {
+  errno = 0;
+  const long status =
+      ::ptrace(PTRACE_PEEKUSER, task.tid(), offsetof(struct user, u_debugreg) + 6 * sizeof(unsigned long), 0);
+  if (status == -1 && errno == ESRCH) throw TaskDied{task.tid()};
+  constexpr std::uint32_t kHits = 15;
+  const auto hits = static_cast<std::uint32_t>(status) & kHits;
+  if (hits != 0) (void)poke(task.tid(), 6, 0);
+  return hits;
+}
+
 }  // namespace tmrec::tracee
