@@ -1,5 +1,6 @@
 #include "replayer/objects.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,7 +48,7 @@ std::unexpected<Error> change_failed(int err) {
 }  // namespace
 
 Result<void> Objects::open_blob(Object& object, const BlobId& blob) {
-  TMREC_TRY(int fd, blobs_.open_verified(blob));
+  TMREC_TRY(int fd, blobs_->open_verified(blob));
   if (object.blob_fd >= 0) close(object.blob_fd);
   object.blob_fd = fd;
   object.loaded = blob;
@@ -77,6 +78,25 @@ Result<int> Objects::show(const MapSource& source, bool shared) {
   return object.memfd >= 0 ? object.memfd : object.blob_fd;
 }
 
+Result<void> Objects::copy_from(const Objects& other,
+                                const std::function<Result<void>(BackingId, std::uint64_t, int)>& each) {
+  for (const auto& [id, theirs] : other.objects_) {
+    Object& ours = objects_[id];
+    ours.loaded = theirs.loaded;
+    if (theirs.blob_fd >= 0 && (ours.blob_fd = fcntl(theirs.blob_fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+      return fail_errno("cannot keep a blob open");
+    }
+    if (theirs.memfd < 0) continue;
+    struct stat file{};
+    if (fstat(theirs.memfd, &file) < 0) return fail_errno("cannot read a mapped object");
+    ours.memfd = memfd_create("tmrec-object", MFD_CLOEXEC);
+    if (ours.memfd < 0) return fail_errno("cannot create a memory file");
+    TMREC_CHECKED(copy_content(theirs.memfd, ours.memfd));
+    TMREC_CHECKED(each(BackingId(id), file.st_ino, ours.memfd));
+  }
+  return {};
+}
+
 Result<void> Objects::change(const FileChange& change) {
   auto it = objects_.find(change.backing.value);
   if (it == objects_.end()) {
@@ -97,9 +117,9 @@ Result<void> Objects::change(const FileChange& change) {
 }
 
 Result<Objects::Blob> Objects::blob(const BlobId& id) {
-  TMREC_TRY(const int opened, blobs_.open_verified(id));
+  TMREC_TRY(const int opened, blobs_->open_verified(id));
   Fd file(opened);
-  TMREC_TRY(MappedFile content, MappedFile::of(file.get(), blobs_.path_of(id)));
+  TMREC_TRY(MappedFile content, MappedFile::of(file.get(), blobs_->path_of(id)));
   return Blob{std::move(file), std::move(content)};
 }
 

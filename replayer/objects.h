@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <unordered_map>
 
 #include "format/blob_store.h"
@@ -18,6 +19,9 @@ class Objects {
  public:
   // `show_everywhere`: makes all existing private mappings of an object show its memfd, in every address space.
   Objects(BlobStore blobs, std::function<Result<void>(BackingId, int memfd)> show_everywhere)
+      : Objects(std::make_shared<BlobStore>(std::move(blobs)), std::move(show_everywhere)) {}
+  // The same with a store that others use, too.
+  Objects(std::shared_ptr<BlobStore> blobs, std::function<Result<void>(BackingId, int memfd)> show_everywhere)
       : blobs_(std::move(blobs)), show_everywhere_(std::move(show_everywhere)) {}
   ~Objects();
   Objects(const Objects&) = delete;
@@ -26,6 +30,12 @@ class Objects {
   // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
   Result<int> show(const MapSource& source, bool shared);
   Result<void> change(const FileChange& change);
+  const std::shared_ptr<BlobStore>& blobs() const { return blobs_; }
+
+  // Takes over all of `other` as it is now; this one is empty. Objects that have become memfds are copied: `each` gets
+  // the inode of the original and the descriptor of the copy, ours.
+  Result<void> copy_from(const Objects& other,
+                         const std::function<Result<void>(BackingId, std::uint64_t inode, int copy)>& each);
   // A blob that is no mapped file of the program's: its file, verified, and what that holds.
   struct Blob {
     Fd file;
@@ -42,7 +52,7 @@ class Objects {
   Result<void> open_blob(Object& object, const BlobId& blob);
   Result<void> to_memfd(BackingId id, Object& object);
 
-  BlobStore blobs_;
+  std::shared_ptr<BlobStore> blobs_;
   std::function<Result<void>(BackingId, int)> show_everywhere_;
   std::unordered_map<std::uint32_t, Object> objects_;
 };

@@ -8,7 +8,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr itimerval kEveryHalfSecond{{0, 500'000}, {0, 500'000}};
 // An emulated CPU or a cold cache makes a task slower, not a hundred times and three seconds.
 constexpr Nanoseconds kAtLeast = 3s;
 constexpr Nanoseconds kLongestRecorded = 24h * 365;
@@ -20,7 +19,9 @@ Nanoseconds patience_for(Nanoseconds recorded) {
   return kAtLeast + kTimesSlower * std::clamp(recorded, Nanoseconds(0), kLongestRecorded);
 }
 
-Heartbeat::Heartbeat() {
+Heartbeat::Heartbeat(std::chrono::microseconds interval) {
+  const timeval every{interval / 1s, (interval % 1s).count()};
+  const itimerval timer{every, every};
   struct sigaction interrupt{};  // without SA_RESTART
   interrupt.sa_handler = [](int) {};
   sigaction(SIGALRM, &interrupt, &action_before_);
@@ -28,7 +29,7 @@ Heartbeat::Heartbeat() {
   sigemptyset(&alarm);
   sigaddset(&alarm, SIGALRM);
   pthread_sigmask(SIG_UNBLOCK, &alarm, &mask_before_);
-  setitimer(ITIMER_REAL, &kEveryHalfSecond, &timer_before_);
+  setitimer(ITIMER_REAL, &timer, &timer_before_);
 }
 
 Heartbeat::~Heartbeat() {

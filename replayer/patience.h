@@ -23,7 +23,7 @@ Nanoseconds patience_for(Nanoseconds recorded);
 // While it lives, SIGALRM interrupts waitpid of the calling thread's process regularly. One at a time.
 class Heartbeat {
  public:
-  Heartbeat();
+  explicit Heartbeat(std::chrono::microseconds interval = std::chrono::milliseconds(500));
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;

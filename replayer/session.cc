@@ -25,6 +25,13 @@ Session::Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo, bool
       echo_(echo),
       trap_cpuid_(trap_cpuid) {}
 
+Session::Session(TraceDir trace, std::shared_ptr<BlobStore> blobs, LogReader log, bool trap_cpuid)
+    : trace_(std::move(trace)),
+      log_(std::move(log)),
+      objects_(std::move(blobs), [this](BackingId id, int memfd) { return show_everywhere(id, memfd); }),
+      echo_(false),
+      trap_cpuid_(trap_cpuid) {}
+
 Session::~Session() {
   std::vector<pid_t> tids;
   for (auto& [tid, task] : tasks_) {
@@ -42,27 +49,59 @@ Session::~Session() {
   }
 }
 
-Result<bool> Session::step() {
-  TMREC_TRY(std::optional<Event> event, log_.next());
-  if (!event) return false;
-  recent_.push_back(*event);
-  if (recent_.size() > kRecentEvents) recent_.pop_front();
+Result<const Event*> Session::upcoming() {
+  if (!upcoming_) {
+    TMREC_TRY(upcoming_, log_.next());
+  }
+  return upcoming_ ? &*upcoming_ : nullptr;
+}
+
+Task* Session::find(Tid tid) {
+  auto found = tasks_.find(tid);
+  return found == tasks_.end() ? nullptr : found->second.get();
+}
+
+Result<Session::Progress> Session::advance(RunControl& control) {
+  control_ = &control;
+  Result<bool> stepped = false;
   try {
-    TMREC_CHECKED(apply(*event));
+    stepped = step();
+  } catch (const Paused&) {
+    control_ = nullptr;
+    return Progress::Paused;
+  }
+  control_ = nullptr;
+  if (!stepped) return std::unexpected(stepped.error());
+  return *stepped ? Progress::Applied : Progress::End;
+}
+
+Result<bool> Session::step() {
+  TMREC_TRY(const Event* const next, upcoming());
+  if (next == nullptr) return false;
+  if (!begun_) {
+    recent_.push_back(*next);
+    if (recent_.size() > kRecentEvents) recent_.pop_front();
+  }
+  begun_ = true;
+  const Event& event = recent_.back();
+  try {
+    TMREC_CHECKED(apply(event));
   } catch (const tracee::TaskDied& died) {
-    return fail(ErrorKind::Desync, fmt::format("the replayed task {} is gone; it should be there", event->tid.value));
+    return fail(ErrorKind::Desync, fmt::format("the replayed task {} is gone; it should be there", event.tid.value));
   } catch (const tracee::ImpossibleState& state) {
-    return fail(ErrorKind::BadTrace, fmt::format("event {}: {}", event->no.value, state.what));
+    return fail(ErrorKind::BadTrace, fmt::format("event {}: {}", event.no.value, state.what));
   }
-  if (auto of = tasks_.find(event->tid); of != tasks_.end()) {
-    of->second->last_event_ns = event->time_ns;
-    TMREC_CHECKED(check_ticks(*of->second, *event));
+  if (auto of = tasks_.find(event.tid); of != tasks_.end()) {
+    of->second->last_event_ns = event.time_ns;
+    TMREC_CHECKED(check_ticks(*of->second, event));
   }
-  now_ = event->no;
+  now_ = event.no;
+  upcoming_.reset();
+  begun_ = false;
   return true;
 }
 
-Result<Session::Task*> Session::task(Tid tid) {
+Result<Task*> Session::task(Tid tid) {
   auto it = tasks_.find(tid);
   if (it == tasks_.end())
     return fail(ErrorKind::BadTrace, fmt::format("an event of task {}, which does not exist", tid.value));
@@ -105,12 +144,13 @@ Result<Session::Reached> Session::run(Task& task) {
 }
 
 Result<Stop> Session::run_once(Task& task) {
-  Regs regs = task.regs;
-  regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
-  task.stub->set_regs(regs);
   const Event& event = recent_.back();
   const std::uint64_t recorded = event.time_ns > task.last_event_ns ? event.time_ns - task.last_event_ns : 0;
   const Nanoseconds limit = patience_for(Nanoseconds(std::min(recorded, std::uint64_t{INT64_MAX})));
+  if (control_ != nullptr) return control_->run(*this, task, limit);
+  Regs regs = task.regs;
+  regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
+  task.stub->set_regs(regs);
   std::optional<Stop> stop = run_stub(*task.stub, Resume::EmulateCalls, limit);
   task.regs = task.stub->regs();
   if (stop) return *stop;
@@ -148,6 +188,7 @@ Desync Session::report(const Error& error) {
   if (actual_regs_ && expected_regs_) desync.context += differing_registers(*actual_regs_, *expected_regs_);
   desync.context += "events before and at the difference:\n";
   for (const Event& event : recent_) desync.context += "  " + one_line(event) + "\n";
+  upcoming_.reset();  // the one at which it was
   for (int i = 0; i < 3; ++i) {
     auto next = log_.next();
     if (!next || !*next) break;

@@ -15,7 +15,8 @@
 #include "format/trace_dir.h"
 #include "replayer/objects.h"
 #include "replayer/replayer.h"
-#include "replayer/space.h"
+#include "replayer/run_control.h"
+#include "replayer/task.h"
 #include "syscalls/row.h"
 #include "tracee/agent/agent.h"
 #include "tracee/patched_space.h"
@@ -25,10 +26,35 @@ namespace tmrec::replayer {
 class Session {
  public:
   Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo, bool trap_cpuid);
+  // With blobs that other sessions use, too; repeats no output.
+  Session(TraceDir trace, std::shared_ptr<BlobStore> blobs, LogReader log, bool trap_cpuid);
   ~Session();
 
   // Applies the next event; false at the end of the log. An error of kind Desync is the first difference.
   Result<bool> step();
+
+  enum class Progress { Applied, Paused, End };
+  // The same, with somebody who may pause it on the way.
+  Result<Progress> advance(RunControl& control);
+  // The event that comes next, not applied yet; nullptr at the end of the log.
+  Result<const Event*> upcoming();
+  // Another session at the same position, also between two events. It repeats no output. fork.cc
+  Result<std::unique_ptr<Session>> fork();
+
+  const std::unordered_map<Tid, std::unique_ptr<Task>>& tasks() const { return tasks_; }
+  Task* find(Tid tid);
+  // The event applied last, or being applied; nullptr: none yet.
+  const Event* last() const { return recent_.empty() ? nullptr : &recent_.back(); }
+  const TraceDir& trace() const { return trace_; }
+  Objects& objects() { return objects_; }
+  // Ticks a task has made. counting.cc
+  Result<Ticks> ticks(Task& task);
+  // The task stops in the agent when it has made `stop` ticks in all; task.counted_from says what it was before.
+  Result<void> count_down(Task& task, std::uint64_t stop);
+  // The program's registers of a task that stopped in the agent.
+  Result<agent::Asked> asked(Task& task);
+  // The registers as the program would see them.
+  Regs program_view(const Task& task) const;
 
   EventNo position() const { return now_; }
   bool ended() const { return end_seen_; }
@@ -41,20 +67,6 @@ class Session {
   Desync report(const Error& error);
 
  private:
-  struct Task {
-    Tid tid;
-    Tid process;
-    std::shared_ptr<Space> space;
-    std::optional<tracee::Stopped> stub;
-    Regs regs;              // of the program, at its position
-    bool in_call = false;   // stands in a call that has not returned
-    bool restarts = false;  // its last call is made again unless a handler runs first
-    bool extended_known = true;
-    std::uint64_t last_event_ns = 0;  // when its last event was recorded
-    RemoteAddr area;                  // the agent's, of this task; 0: ticks are not counted
-    std::uint64_t counted_from = 0;   // ticks made plus ticks left
-  };
-
   // What running a task came to.
   struct Reached {
     tracee::Stop stop;
@@ -68,12 +80,8 @@ class Session {
   Result<void> reach_call(Task& task, const Regs& expected, bool rewound);
 
   // counting.cc
-  Result<Ticks> ticks(Task& task);
-  Result<void> count_down(Task& task, std::uint64_t stop);
   Result<void> begin_counting(Task& task, RemoteAddr area, Ticks first);
   Result<void> check_ticks(Task& task, const Event& event);
-  Result<agent::Asked> asked(Task& task);
-  Regs program_view(const Task& task) const;
   Result<void> apply_to(Task& task, const TickEvent& event);
   Result<void> apply_to(Task& task, const PatchEvent& event);
   struct StoredPlan {
@@ -107,7 +115,10 @@ class Session {
   LogReader log_;
   Objects objects_;
   bool echo_;
-  bool trap_cpuid_;  // as at the recording
+  bool trap_cpuid_;                // as at the recording
+  RunControl* control_ = nullptr;  // while advance() runs
+  std::optional<Event> upcoming_;  // read, not applied
+  bool begun_ = false;             // it is the last of recent_, and was paused
   std::unordered_map<Tid, std::unique_ptr<Task>> tasks_;
   Tid first_process_;
   EventNo now_;

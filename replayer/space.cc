@@ -52,6 +52,7 @@ Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_
   TMREC_CHECKED(spare_stub(start, size));
   forget(start, start + page_up(size));
   bool shared = (flags & MAP_SHARED) != 0;
+  shares_memory_ |= shared;
   if (source.kind != MapSource::Kind::File) {
     std::int64_t at =
         call_in_stub(task, SYS_mmap,
@@ -107,6 +108,8 @@ Result<Space> Space::forked(tracee::Stopped& stub) const {
   copy.brk_ = brk_;
   copy.objects_shown_ = objects_shown_;
   copy.segments_ = segments_;
+  copy.shares_memory_ = shares_memory_;
+  copy.fork_advice_ = fork_advice_;
   copy.patches = patches;
   return copy;
 }
@@ -224,6 +227,7 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
       bool changes = advice == MADV_DONTNEED || advice == kMadvRemove || advice == MADV_DONTFORK ||
                      advice == MADV_DOFORK || advice == kMadvWipeOnFork || advice == kMadvKeepOnFork;
       if (changes) call_in_stub(task, SYS_madvise, {args[0], args[1], advice});
+      note_advice(args[0], args[1], advice);
       return {};
     }
     case SYS_shmat:

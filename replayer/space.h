@@ -12,12 +12,20 @@
 
 namespace tmrec::replayer {
 
+// Inode to the descriptor of what stands for it, ours.
+using SharedCopies = std::map<std::uint64_t, Fd>;
+
 class Space {
  public:
   // Fills an empty stub.
   static Result<Space> build(tracee::Stopped& stub, const Snapshot& snapshot, Objects& objects);
   // The copy that a fork has made in `stub`.
   Result<Space> forked(tracee::Stopped& stub) const;
+  // Before and after a fork that the recorded program did not make: what it kept out of its own forks is copied too.
+  void copy_everything(tracee::Stopped& task, bool on) const;
+  // Memory that a forked copy still shares with its original becomes its own. `copies`: descriptors of the copied
+  // objects, by those of the originals' inodes; memory that is none of those gets one there.
+  Result<void> unshare(tracee::Stopped& task, SharedCopies& copies);
 
   const tracee::RemoteMemory& memory() const { return memory_; }
   // What the recording wrote to memory. False: some of it is not mapped, or the replayer's own.
@@ -62,8 +70,16 @@ class Space {
   void forget(std::uint64_t start, std::uint64_t end);
   Result<int> fd_in_stub(tracee::Stopped& task, int fd, bool writable);
 
+  // A range that the program's forks do not copy, or find empty.
+  struct ForkAdvice {
+    std::uint64_t start, size, advice;
+  };
+  void note_advice(std::uint64_t start, std::uint64_t size, std::uint64_t advice);
+
   tracee::RemoteMemory memory_;
   std::uint64_t brk_ = 0;
+  bool shares_memory_ = false;  // it has, or had, shared mappings
+  std::vector<ForkAdvice> fork_advice_;
   std::map<std::uint64_t, ObjectMapping> objects_shown_;
   std::unordered_map<std::uint64_t, std::uint64_t> segments_;  // shmat: address to size
 };

@@ -80,16 +80,27 @@ Result<tracee::Stopped> new_stub(bool trap_cpuid) {
   return stub;
 }
 
-Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory) {
-  constexpr std::uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-  // No exit signal: the end of a stub must not reach its parent as SIGCHLD.
-  std::int64_t made = call_in_stub(parent, SYS_clone, {shares_memory ? kThread : 0, 0, 0, 0, 0});
+namespace {
+
+// No exit signal: the end of a stub must not reach its parent as SIGCHLD.
+Result<tracee::Stopped> clone_by(tracee::Stopped& parent, std::uint64_t flags) {
+  std::int64_t made = call_in_stub(parent, SYS_clone, {flags, 0, 0, 0, 0});
   if (made < 0) return fail_errno("cannot create a task to replay in", static_cast<int>(-made));
   auto tid = static_cast<pid_t>(made);
   if (tracee::await_stop(tid).kind == tracee::Stop::Kind::Exited)
     return fail(ErrorKind::System, "a new task ended at once");
   return tracee::Running(tid).stopped();
 }
+
+}  // namespace
+
+Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory) {
+  constexpr std::uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  return clone_by(parent, shares_memory ? kThread : 0);
+}
+
+// As a child of the stub it would stay behind as a zombie that nobody waits for.
+Result<tracee::Stopped> fork_stub(tracee::Stopped& task) { return clone_by(task, CLONE_PARENT); }
 
 void end_stub(tracee::Stopped task) {
   pid_t tid = task.tid();
@@ -119,7 +130,8 @@ void end_stub(tracee::Stopped task) {
   }
 }
 
-std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit) {
+std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit,
+                                     const std::function<bool()>& give_up) {
   tracee::Running running = std::move(task).resume(how);
   const pid_t tid = running.tid();
   std::optional<std::chrono::nanoseconds> used_before;  // up to the first look, half a second after the start at most
@@ -127,10 +139,10 @@ std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, 
   int status = 0;
   while (waitpid(tid, &status, __WALL) < 0) {
     if (errno != EINTR) throw tracee::TaskDied{tid};
+    if (overdue) continue;
     const auto used = tracee::cpu_time(tid);
-    if (!used || overdue) continue;
-    if (!used_before) used_before = used;
-    overdue = *used - *used_before > limit;
+    if (used && !used_before) used_before = used;
+    overdue = (used && *used - *used_before > limit) || (give_up && give_up());
     if (overdue) running.interrupt();
   }
   const tracee::Stop stop = tracee::decode_wait_status(status);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,10 +17,10 @@
 
 namespace tmrec::replayer {
 
-// Away from where programs, libraries and runtimes map things, and in what sanitizers leave to the program (ThreadSanitizer
-// maps all the rest: compiler-rt's tsan_platform.h, msan.h). Below position independent programs, which begin at
-// 0x5555'5555'4000 (ELF_ET_DYN_BASE, arch/x86/include/asm/elf.h). Part of the address space of every stub, and not of any
-// recorded program; a trace that maps it can't be replayed.
+// Away from where programs, libraries and runtimes map things, and in what sanitizers leave to the program
+// (ThreadSanitizer maps all the rest: compiler-rt's tsan_platform.h, msan.h). Below position independent programs,
+// which begin at 0x5555'5555'4000 (ELF_ET_DYN_BASE, arch/x86/include/asm/elf.h). Part of the address space of every
+// stub, and not of any recorded program; a trace that maps it can't be replayed.
 inline constexpr std::uint64_t kStubPage = 0x5501'0000'0000;
 inline constexpr std::uint64_t kStubSize = 0x2000;
 inline constexpr RemoteAddr kStubGadget{kStubPage};            // syscall; int3
@@ -32,12 +33,17 @@ Result<tracee::Stopped> new_stub(bool trap_cpuid);
 // Another task in the stub of `parent`: a thread that shares its memory, or a process with a copy.
 Result<tracee::Stopped> clone_stub(tracee::Stopped& parent, bool shares_memory);
 
+// A copy of the process that the task belongs to, with this one thread. Its parent is the task's parent.
+Result<tracee::Stopped> fork_stub(tracee::Stopped& task);
+
 // Ends one task of a stub.
 void end_stub(tracee::Stopped task);
 
 // Runs the task until its next stop; nullopt, and the task interrupted, when it has used more than `limit` of CPU time
 // before (noticed while a Heartbeat lives, within a second).
-std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit);
+// The same when `give_up`, asked whenever the Heartbeat is felt, says so.
+std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit,
+                                     const std::function<bool()>& give_up = {});
 
 std::int64_t call_in_stub(tracee::Stopped& task, std::int64_t number, std::initializer_list<std::uint64_t> args);
 

@@ -1,0 +1,340 @@
+#include "replayer/debug_target.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "syscalls/table.h"
+
+namespace tmrec::replayer {
+
+using gdbstub::Stop;
+using Why = Stop::Why;
+using BreakKind = gdbstub::Breakpoint::Kind;
+
+namespace {
+
+constexpr std::uint64_t kMaxWatched = 1 << 16;
+
+std::unexpected<Error> unchangeable() {
+  return fail(ErrorKind::Usage, "this is a recording: what happened can be looked at, not changed");
+}
+
+}  // namespace
+
+DebugTarget::DebugTarget(std::unique_ptr<Session> session, LogReader log)
+    : timeline_(std::move(session), std::move(log)), history_(timeline_.session().trace()) {
+  timeline_.on_read = [this](const Event& event) { history_.note(event); };
+}
+
+Result<std::unique_ptr<DebugTarget>> DebugTarget::open(std::unique_ptr<Session> session, LogReader log,
+                                                       const Start& start) {
+  std::unique_ptr<DebugTarget> target(new DebugTarget(std::move(session), std::move(log)));
+  TMREC_CHECKED(target->go_to_birth(start.process));
+  TMREC_CHECKED(target->timeline_.begin_here(target->process_));
+  target->stop_ = target->stopped(Why::Signal);
+  target->stop_.signal = SIGTRAP;
+  if (start.at_end) TMREC_CHECKED(target->go_to_end());
+  if (start.event.value != 0) {
+    if (start.event <= target->timeline_.begin().event) {
+      return fail(ErrorKind::Usage,
+                  fmt::format("process {} does not exist at event {}", target->process_.value, start.event.value));
+    }
+    TMREC_TRY(const bool there, target->timeline_.seek_start(start.event));
+    if (!there || target->any_task() == nullptr) {
+      return fail(ErrorKind::Usage,
+                  fmt::format("process {} does not exist at event {}", target->process_.value, start.event.value));
+    }
+    target->stop_ = target->stopped(Why::Signal);
+    target->stop_.signal = SIGTRAP;
+  }
+  return target;
+}
+
+// Where the process begins to exist, or the first one to execute its program.
+Result<void> DebugTarget::go_to_birth(std::optional<Tid> process) {
+  EventNo birth;
+  for (EventNo event(1); birth.value == 0; event = EventNo(event.value + 1)) {
+    TMREC_TRY(const auto* brief, timeline_.brief(event));
+    if (brief == nullptr && process)
+      return fail(ErrorKind::Usage, fmt::format("the recording has no process {}", process->value));
+    if (brief == nullptr) return fail(ErrorKind::BadTrace, "the recording has no program");
+    if (!process && history_.birth_of(brief->task)) process = brief->task;
+    if (process) birth = history_.birth_of(*process).value_or(EventNo(0));
+  }
+  process_ = *process;
+  while (timeline_.session().position() < birth) {
+    TMREC_TRY(const bool more, timeline_.session().step());
+    if (!more) return fail(ErrorKind::BadTrace, "the log ends early");
+  }
+  return {};
+}
+
+// A fatal signal, the exit, or the end of the log.
+Result<void> DebugTarget::go_to_end() {
+  for (;;) {
+    Orders wanted = orders({});
+    wanted.stops = nullptr;
+    wanted.passed_signals = 0;
+    TMREC_TRY(const Halt halt, timeline_.forward(wanted));
+    stop_ = stop_of(halt);
+    if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(timeline_.begin_here(process_));
+    if (halt.kind == Halt::Kind::End) return {};
+    if (halt.kind != Halt::Kind::Signal) continue;
+    TMREC_TRY(const Event* const next, timeline_.session().upcoming());
+    for (const Event* event : {next, timeline_.session().last()}) {
+      const auto* signal = event == nullptr ? nullptr : std::get_if<SignalEvent>(&event->body);
+      if (signal != nullptr && signal->signo == halt.signal && signal->action == SignalEvent::Action::Fatal) return {};
+    }
+  }
+}
+
+std::vector<gdbstub::Thread> DebugTarget::threads() {
+  std::vector<gdbstub::Thread> list;
+  const EventNo now = timeline_.session().position();
+  for (const auto& [tid, task] : timeline_.session().tasks()) {
+    if (!(task->process == process_)) continue;
+    std::string state = "between two events";
+    if (task->in_call)
+      state = fmt::format("in {}", syscalls::row(static_cast<std::uint32_t>(task->regs.orig_rax)).name);
+    list.push_back({tid, history_.name_of(tid, now), state});
+  }
+  std::ranges::sort(list, {}, &gdbstub::Thread::tid);
+  return list;
+}
+
+Result<Task*> DebugTarget::task(Tid thread) {
+  Task* task = timeline_.session().find(thread);
+  if (task == nullptr || !(task->process == process_)) return fail(ErrorKind::Usage, "no such thread here");
+  return task;
+}
+
+Task* DebugTarget::any_task() {
+  if (Task* leader = timeline_.session().find(process_)) return leader;
+  for (const auto& [tid, task] : timeline_.session().tasks()) {
+    if (task->process == process_) return task.get();
+  }
+  return nullptr;
+}
+
+// The agent's %gs is not the program's.
+Result<Regs> DebugTarget::registers(Tid thread) {
+  TMREC_TRY(const Task* const of, task(thread));
+  Regs regs = timeline_.session().program_view(*of);
+  if (of->area.value != 0) regs.gs_base = 0;
+  if (!of->in_call) regs.orig_rax = ~std::uint64_t{0};
+  return regs;
+}
+
+Result<Bytes> DebugTarget::extended(Tid thread) {
+  TMREC_TRY(const Task* const of, task(thread));
+  return of->stub->xstate();
+}
+
+Result<void> DebugTarget::set_registers(Tid, const Regs&) { return unchangeable(); }
+Result<void> DebugTarget::set_extended(Tid, const Bytes&) { return unchangeable(); }
+Result<void> DebugTarget::write_memory(RemoteAddr, const Bytes&) { return unchangeable(); }
+
+Bytes DebugTarget::read_memory(RemoteAddr from, std::size_t size) {
+  Task* task = any_task();
+  if (task == nullptr) return {};
+  Bytes bytes = task->space->memory().read_some(from, size);
+  ProgramCode(task->space->patches).show_original(from, bytes);
+  return bytes;
+}
+
+Result<void> DebugTarget::insert(const gdbstub::Breakpoint& breakpoint) {
+  if (breakpoint.size > kMaxWatched) {
+    return fail(ErrorKind::Usage, fmt::format("at most {} bytes can be watched", kMaxWatched));
+  }
+  if (std::ranges::find(breakpoints_, breakpoint) == breakpoints_.end()) breakpoints_.push_back(breakpoint);
+  return {};
+}
+
+Result<void> DebugTarget::remove(const gdbstub::Breakpoint& breakpoint) {
+  std::erase(breakpoints_, breakpoint);
+  return {};
+}
+
+std::shared_ptr<const Stops> DebugTarget::stops() const {
+  auto stops = std::make_shared<Stops>();
+  for (const auto& each : breakpoints_) {
+    switch (each.kind) {
+      case BreakKind::Software:
+      case BreakKind::Hardware:
+        stops->breakpoints.push_back(each.at.value);
+        break;
+      case BreakKind::Write:
+        stops->watches.push_back({Stops::Watch::Kind::Write, each.at, each.size});
+        break;
+      case BreakKind::Read:
+        stops->watches.push_back({Stops::Watch::Kind::Read, each.at, each.size});
+        break;
+      case BreakKind::Access:
+        stops->watches.push_back({Stops::Watch::Kind::Access, each.at, each.size});
+        break;
+    }
+  }
+  std::ranges::sort(stops->breakpoints);
+  return stops;
+}
+
+Orders DebugTarget::orders(const gdbstub::Interrupted& interrupted) const {
+  Orders orders{.process = process_, .stops = stops(), .goal = {}, .start_of = {}, .step = {}, .give_up = interrupted};
+  orders.report_signals = true;
+  orders.passed_signals = passed_signals_;
+  orders.ends = true;
+  return orders;
+}
+
+Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
+  auto stop = how.backward ? backward(how, interrupted) : forward(how, interrupted);
+  if (!stop && stop.error().kind == ErrorKind::Desync) {
+    const Desync desync = timeline_.session().report(stop.error());
+    return fail(ErrorKind::Desync,
+                fmt::format("desync at event {}, task {}: {}", desync.event.value, desync.task.value, desync.what));
+  }
+  if (stop) stop_ = *stop;
+  return stop;
+}
+
+Result<Stop> DebugTarget::forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
+  Orders wanted = orders(interrupted);
+  wanted.step = how.step;
+  wanted.range_begin = how.range_begin.value;
+  wanted.range_end = how.range_end.value;
+  TMREC_TRY(const Halt halt, timeline_.forward(wanted));
+  if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(timeline_.begin_here(process_));
+  return stop_of(halt);
+}
+
+Result<Stop> DebugTarget::backward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
+  std::optional<Halt> halt;
+  if (how.step) {
+    TMREC_TRY(halt, timeline_.step_back(*how.step, interrupted));
+  } else {
+    TMREC_TRY(halt, timeline_.backward(stops(), interrupted));
+  }
+  return halt ? stop_of(*halt) : stopped(Why::HistoryBegin);
+}
+
+Stop DebugTarget::stopped(Why why) {
+  Stop stop{.why = why, .thread = process_, .watch = {}, .program = {}};
+  if (const Task* task = any_task()) stop.thread = task->tid;
+  return stop;
+}
+
+Stop DebugTarget::stop_of(const Halt& halt) {
+  Stop stop = stopped(Why::Stepped);
+  siginfo_.reset();
+  if (task(halt.task)) stop.thread = halt.task;
+  switch (halt.kind) {
+    case Halt::Kind::Breakpoint: {
+      stop.why = Why::Breakpoint;
+      const auto regs = registers(stop.thread);
+      const bool hardware = regs && std::ranges::any_of(breakpoints_, [&](const auto& each) {
+                              return each.kind == BreakKind::Hardware && each.at.value == regs->rip;
+                            });
+      stop.watch.kind = hardware ? BreakKind::Hardware : BreakKind::Software;
+      break;
+    }
+    case Halt::Kind::Watch:
+      stop.why = Why::Watchpoint;
+      stop.watch.at = halt.watch.at;
+      stop.watch.kind = halt.watch.kind == Stops::Watch::Kind::Read     ? BreakKind::Read
+                        : halt.watch.kind == Stops::Watch::Kind::Access ? BreakKind::Access
+                                                                        : BreakKind::Write;
+      break;
+    case Halt::Kind::Signal: {
+      stop.why = Why::Signal;
+      stop.signal = halt.signal;
+      const auto next = timeline_.session().upcoming();
+      for (const Event* event : {next ? *next : nullptr, timeline_.session().last()}) {
+        const auto* signal = event == nullptr ? nullptr : std::get_if<SignalEvent>(&event->body);
+        if (signal != nullptr && signal->signo == halt.signal && !siginfo_) siginfo_ = signal->siginfo;
+      }
+      break;
+    }
+    case Halt::Kind::Executed:
+      stop.why = Why::Executed;
+      if (const auto now = image(); now && *now != nullptr) stop.program = (*now)->program;
+      break;
+    case Halt::Kind::End:
+      stop.why = Why::HistoryEnd;
+      break;
+    case Halt::Kind::Asked:
+      stop.why = Why::Interrupted;
+      break;
+    case Halt::Kind::Arrived:
+    case Halt::Kind::Stepped:
+    case Halt::Kind::BeforeEvent:
+      break;
+  }
+  return stop;
+}
+
+Result<Bytes> DebugTarget::siginfo(Tid thread) {
+  if (!siginfo_ || !(thread == stop_.thread)) return fail(ErrorKind::NotFound, "no signal");
+  return *siginfo_;
+}
+
+Result<const History::Image*> DebugTarget::image() {
+  const EventNo now = timeline_.session().position();
+  TMREC_TRY(const auto* known, timeline_.brief(EventNo(now.value + 1)));
+  (void)known;  // reading is what matters
+  const History::Image* image = history_.image_of(process_, now);
+  if (image == nullptr) return fail(ErrorKind::BadTrace, "the recording does not say what the process executes");
+  return image;
+}
+
+Result<Bytes> DebugTarget::auxv() {
+  TMREC_TRY(const History::Image* const now, image());
+  TMREC_TRY(Snapshot snapshot, history_.snapshot(*now));
+  return std::move(snapshot.auxv);
+}
+
+Result<std::string> DebugTarget::executable() {
+  TMREC_TRY(const History::Image* const now, image());
+  return now->program;
+}
+
+// Debug information in files of its own was not mapped, so is not in the recording; this machine's is no secret, and
+// the debugger checks that it belongs to what it debugs.
+Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
+  TMREC_TRY(const History::Image* const now, image());
+  if (learned_ < now->since) {
+    TMREC_CHECKED(history_.learn_files(*now));
+    learned_ = now->since;
+  }
+  Fd file;
+  if (const auto blob = history_.file(path)) {
+    TMREC_TRY(const int opened, timeline_.session().objects().blobs()->open_verified(*blob));
+    file.reset(opened);
+  } else if (path.starts_with("/usr/lib/debug/") && path.find("/../") == std::string::npos) {
+    TMREC_TRY(file, open_file(path, O_RDONLY | O_NONBLOCK));
+  }
+  struct stat st{};
+  if (!file || fstat(file.get(), &st) < 0 || !S_ISREG(st.st_mode)) {
+    return fail(ErrorKind::NotFound, "not a file of the recorded program's");
+  }
+  const int handle = file.get();
+  files_[handle] = std::move(file);
+  return gdbstub::OpenFile{handle, static_cast<std::uint64_t>(st.st_size)};
+}
+
+Result<Bytes> DebugTarget::read(int handle, std::uint64_t offset, std::size_t size) {
+  const auto file = files_.find(handle);
+  if (file == files_.end()) return fail(ErrorKind::NotFound, "not open");
+  Bytes bytes(size);
+  const std::int64_t have = read_at(file->second.get(), offset, bytes);
+  if (have < 0) return fail_errno("cannot read");
+  bytes.resize(static_cast<std::size_t>(have));
+  return bytes;
+}
+
+bool DebugTarget::close(int handle) { return files_.erase(handle) != 0; }
+
+}  // namespace tmrec::replayer

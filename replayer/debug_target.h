@@ -1,0 +1,77 @@
+// A recorded process as a debugger's target.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gdbstub/target.h"
+#include "replayer/history.h"
+#include "replayer/timeline.h"
+
+namespace tmrec::replayer {
+
+class DebugTarget : public gdbstub::Target {
+ public:
+  struct Start {
+    std::optional<Tid> process;  // default: the first
+    EventNo event;               // 0: the process's beginning
+    bool at_end = false;         // at the fatal signal, or the exit
+  };
+  // The replay goes on to where it is to start. Usage: no such process or event.
+  static Result<std::unique_ptr<DebugTarget>> open(std::unique_ptr<Session> session, LogReader log, const Start& start);
+
+  Tid process() const override { return process_; }
+  std::vector<gdbstub::Thread> threads() override;
+  gdbstub::Stop last_stop() const override { return stop_; }
+  Result<Regs> registers(Tid thread) override;
+  Result<Bytes> extended(Tid thread) override;
+  Result<void> set_registers(Tid thread, const Regs& regs) override;
+  Result<void> set_extended(Tid thread, const Bytes& state) override;
+  Bytes read_memory(RemoteAddr from, std::size_t size) override;
+  Result<void> write_memory(RemoteAddr to, const Bytes& bytes) override;
+  Result<void> insert(const gdbstub::Breakpoint& breakpoint) override;
+  Result<void> remove(const gdbstub::Breakpoint& breakpoint) override;
+  Result<gdbstub::Stop> resume(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) override;
+  void pass_signals(std::uint64_t signals) override { passed_signals_ = signals; }
+  Result<Bytes> siginfo(Tid thread) override;
+  Result<Bytes> auxv() override;
+  Result<std::string> executable() override;
+  Result<gdbstub::OpenFile> open(const std::string& path) override;
+  Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) override;
+  bool close(int handle) override;
+  std::string monitor(const std::string& command, const gdbstub::Interrupted& interrupted) override;
+
+ private:
+  DebugTarget(std::unique_ptr<Session> session, LogReader log);
+  Result<void> go_to_birth(std::optional<Tid> process);
+  Result<void> go_to_end();
+  Result<Task*> task(Tid thread);
+  Task* any_task();
+  std::shared_ptr<const Stops> stops() const;
+  Orders orders(const gdbstub::Interrupted& interrupted) const;
+  Result<gdbstub::Stop> forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
+  Result<gdbstub::Stop> backward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
+  gdbstub::Stop stop_of(const Halt& halt);
+  gdbstub::Stop stopped(gdbstub::Stop::Why why);
+  // The program the process executes here.
+  Result<const History::Image*> image();
+
+  // monitor.cc
+  std::string when();
+  std::string seek(const std::string& words, const gdbstub::Interrupted& interrupted);
+  std::string events(const std::string& words);
+
+  Timeline timeline_;
+  History history_;
+  Tid process_;
+  gdbstub::Stop stop_;
+  std::vector<gdbstub::Breakpoint> breakpoints_;
+  std::uint64_t passed_signals_ = 0;
+  std::map<int, Fd> files_;
+  EventNo learned_;  // the image whose files are known
+  std::optional<Bytes> siginfo_;
+};
+
+}  // namespace tmrec::replayer

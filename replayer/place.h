@@ -1,0 +1,62 @@
+// Where a replay is.
+//
+// Registers alone don't name a place: `call f; call f` repeats all of them. Events, ticks and instructions since then
+// do; but a replay that runs into a breakpoint has counted no instructions since the last tick. So a place is a
+// position and what was done from there on, all within one tick; doing that again in single steps gives the position.
+#pragma once
+
+#include <algorithm>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "format/regs.h"
+#include "format/types.h"
+
+namespace tmrec::replayer {
+
+// Exactly one instruction of the run: the events before it, the ticks that the task of the next event has made, and the
+// program instructions it has executed since the last of both.
+struct Position {
+  EventNo event;
+  Ticks ticks;
+  std::uint64_t steps = 0;
+  friend auto operator<=>(const Position&, const Position&) = default;
+};
+
+// What stops a replay on its way. Program addresses.
+struct Stops {
+  struct Watch {
+    enum class Kind : std::uint8_t { Write, Read, Access } kind = Kind::Write;
+    RemoteAddr at;
+    std::uint64_t size = 1;
+    friend bool operator==(const Watch&, const Watch&) = default;
+  };
+  std::vector<std::uint64_t> breakpoints;  // sorted
+  std::vector<Watch> watches;
+
+  bool empty() const { return breakpoints.empty() && watches.empty(); }
+  bool has(std::uint64_t program) const { return std::ranges::binary_search(breakpoints, program); }
+};
+
+// A way from a position to a later one in the same tick.
+struct Hop {
+  enum class Kind : std::uint8_t {
+    Hits,   // up to a stop, which may be where it begins
+    Steps,  // `count` instructions
+    Event,  // up to the instruction that leads to the next event
+    Regs,   // up to these registers
+  } kind = Kind::Steps;
+  std::uint64_t count = 1;
+  std::shared_ptr<const Stops> stops;  // Hits
+  Regs regs;                           // Regs
+};
+
+struct Place {
+  Position base;
+  std::vector<Hop> hops;  // none: the base itself
+};
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,153 @@
+// A task runs by itself up to a trap, a tick, or its next event.
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "replayer/stub.h"
+#include "replayer/walker.h"
+#include "tracee/proc.h"
+
+namespace tmrec::replayer {
+
+using tracee::Resume;
+using tracee::Stop;
+
+namespace {
+
+constexpr std::uint8_t kTrapInstruction = 0xcc;
+
+// Raised, and not reported yet, because the interruption came first.
+bool has_more_to_say(pid_t tid) {
+  constexpr int kFaults[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+  const auto pending = tracee::pending_signals(tid);
+  return pending && std::ranges::any_of(kFaults, [&](int signal) { return (*pending >> (signal - 1) & 1) != 0; });
+}
+
+// The flags that counting leaves behind, where they are not the program's: those of the decrement that made the counter
+// what it would be if it counted from far above (agent.h, kStopEvery).
+std::uint64_t flags_after(std::uint64_t flags, std::uint64_t ticks) {
+  constexpr std::uint64_t kParity = 0x4, kAdjust = 0x10, kZero = 0x40, kSign = 0x80, kOverflow = 0x800;
+  const auto low = static_cast<std::uint8_t>(-ticks);
+  flags &= ~(kParity | kAdjust | kZero | kSign | kOverflow);
+  if (__builtin_popcount(low) % 2 == 0) flags |= kParity;
+  if ((low & 15) == 15) flags |= kAdjust;
+  return flags;
+}
+
+}  // namespace
+
+// nullopt: it was interrupted, because orders_.give_up said so; leaving_ is set.
+Result<std::optional<Stop>> Walker::resume(Task& task, Resume how) {
+  for (;;) {
+    Regs regs = task.regs;
+    regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
+    task.stub->set_regs(regs);
+    bool told = false;
+    const auto stop = run_stub(*task.stub, how, limit_, [&] {
+      if (!told && orders_.give_up && orders_.give_up()) told = true;
+      return told;
+    });
+    leaving_ |= told;
+    task.regs = task.stub->regs();
+    if (!stop && !told) {
+      return fail(ErrorKind::Desync, fmt::format("task {} does not reach its next event", task.tid.value));
+    }
+    if (armed_ && stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGTRAP) {
+      accessed_ |= tracee::take_watched(*task.stub);
+    }
+    const bool interrupted = !stop || stop->kind == Stop::Kind::EventStop;
+    if (interrupted && (!told || has_more_to_say(task.stub->tid()))) continue;
+    return interrupted ? std::nullopt : stop;
+  }
+}
+
+void Walker::insert(const Task& task, std::uint64_t at) {
+  const auto byte = task.space->memory().get<std::uint8_t>(RemoteAddr(at));
+  if (byte && task.space->memory().write(at, &kTrapInstruction, 1)) traps_.push_back({at, *byte});
+}
+
+void Walker::remove_traps(const Task& task) {
+  for (; !traps_.empty(); traps_.pop_back()) task.space->memory().write(traps_.back().at, &traps_.back().byte, 1);
+}
+
+// `tick`: at most up to there. Low bits of the counter that differ from those of a replay that runs through show in
+// flags that the program does not use; so it is for fewer than kStopEvery ticks at a time.
+Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t> tick) {
+  const bool stops = counts(task) && orders_.stops && !orders_.stops->breakpoints.empty();
+  if (first_ && orders_.skip_first && counts(task)) return step_on(task);
+  first_ = false;
+  ran_ = true;
+  std::uint64_t event_at = 0;
+  if (tick) {
+    const std::uint64_t even = *tick & ~(agent::kStopEvery - 1);
+    if (even > place_.base.ticks.value) tick = even;
+    event_at = task.counted_from;
+    TMREC_CHECKED(session_.count_down(task, *tick));
+  }
+  if (stops) {
+    const ProgramCode code(task.space->patches);
+    for (const std::uint64_t program : orders_.stops->breakpoints) {
+      for (const std::uint64_t at : code.places(program)) insert(task, at);
+    }
+  }
+  const auto stop = resume(task, Resume::EmulateCalls);
+  const std::vector<Trap> traps = traps_;
+  remove_traps(task);
+  if (!stop) return std::unexpected(stop.error());
+  const bool at_its_tick =
+      tick && *stop && (*stop)->kind == Stop::Kind::Syscall && agent::question_of(task.regs) == agent::Question::Tick;
+  if (at_its_tick) {
+    TMREC_TRY(const Moved moved, at_tick(task, *tick));
+    TMREC_CHECKED(session_.count_down(task, event_at));
+    return moved;
+  }
+  if (tick) TMREC_CHECKED(session_.count_down(task, event_at));
+  if (!*stop) return Moved{};  // leaving
+  const bool trapped = (*stop)->kind == Stop::Kind::Signal && (*stop)->signal == SIGTRAP &&
+                       std::ranges::any_of(traps, [&](const Trap& t) { return t.at == task.regs.rip - 1; });
+  if (trapped) {
+    task.regs.rip -= 1;
+    TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Hits, .stops = orders_.stops, .regs = {}}));
+    return Moved{{}, halt(Halt::Kind::Breakpoint, task)};
+  }
+  if (const auto event = moved_by(task, **stop)) return Moved{event, {}};
+  if (accessed_ == 0) return Moved{};
+  TMREC_TRY(const Moved finished, to_boundary(task));
+  if (finished.event) return finished;
+  const auto watch = touched();
+  if (!watch) return Moved{};
+  TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Hits, .stops = orders_.stops, .regs = {}}));
+  Halt watched = halt(Halt::Kind::Watch, task);
+  watched.watch = *watch;
+  return Moved{{}, watched};
+}
+
+// In the agent, which has been told to stop the task here.
+Result<Walker::Moved> Walker::at_tick(Task& task, std::uint64_t tick) {
+  TMREC_TRY(const agent::Asked at, session_.asked(task));
+  task.regs = at.regs;
+  const tracee::PatchedModule* module = task.space->patches.with_block(at.block);
+  const bool live = module == nullptr || module->plan->stops[at.stop].flags_live != 0;
+  if (!live) task.regs.eflags = flags_after(task.regs.eflags, tick);
+  place_ = {{session_.position(), Ticks(tick), 0}, {}};
+  return Moved{};
+}
+
+// To the next tick, which has a name; code that makes none is left where it is.
+Result<Walker::Moved> Walker::leave_soon(Task& task) {
+  TMREC_TRY(const Moved boundary, to_boundary(task));
+  if (boundary.event) return boundary;
+  if (task.area.value != 0) {
+    TMREC_TRY(const Ticks now, session_.ticks(task));
+    orders_.give_up = [] { return true; };  // the next heartbeat is the last
+    TMREC_TRY(const Moved moved, run_freely(task, now.value + 1));
+    if (moved.event || moved.halt) return moved;
+    TMREC_TRY(const Moved there, to_boundary(task));
+    if (there.event) return there;
+    if (place_.hops.empty() && place_.base.ticks > now) return Moved{{}, halt(Halt::Kind::Asked, task)};
+  }
+  TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
+  return Moved{{}, halt(Halt::Kind::Asked, task)};
+}
+
+}  // namespace tmrec::replayer

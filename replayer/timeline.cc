@@ -1,0 +1,210 @@
+#include "replayer/timeline.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+namespace tmrec::replayer {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// A fork costs some milliseconds.
+constexpr auto kCheckpointEvery = 200ms;
+constexpr std::size_t kMaxCheckpoints = 32;
+
+std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());
+}
+
+std::unexpected<Error> left() { return fail(ErrorKind::System, "interrupted"); }
+
+// System calls that begin, faults, ticks, special instructions: a task comes to these by itself.
+bool runs(const Event& event) {
+  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return call->phase != SyscallEvent::Phase::Exit;
+  if (const auto* signal = std::get_if<SignalEvent>(&event.body)) return signal->synchronous || signal->at_syscall;
+  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
+}
+
+}  // namespace
+
+Timeline::Timeline(std::unique_ptr<Session> session, LogReader log) : log_(std::move(log)) {
+  now_.session = std::move(session);
+  now_.walker = std::make_unique<Walker>(*now_.session);
+}
+
+Result<void> Timeline::begin_here(Tid process) {
+  checkpoints_.clear();
+  process_ = process;
+  TMREC_TRY(begin_, position());
+  return keep(now_);
+}
+
+Result<const Timeline::Brief*> Timeline::brief(EventNo event) {
+  while (briefs_.size() < event.value) {
+    TMREC_TRY(const auto next, log_.next());
+    if (!next) return nullptr;
+    if (on_read) on_read(*next);
+    briefs_.push_back(
+        {next->tid, next->ticks, runs(*next), std::holds_alternative<TickEvent>(next->body), next->time_ns});
+  }
+  return event.value == 0 ? nullptr : &briefs_[event.value - 1];
+}
+
+// Checkpoints are made on the way, wherever it has taken long enough to come.
+Result<Halt> Timeline::walk(Live& live, Orders orders) {
+  const auto asked = std::move(orders.give_up);
+  for (;;) {
+    const auto start = Clock::now();
+    bool due = false, told = false;
+    orders.give_up = [&] {
+      told = told || (asked && asked());
+      due = due || Clock::now() - start > kCheckpointEvery;
+      return told || due;
+    };
+    auto halt = live.walker->walk(orders);
+    live.cost_ns += since(start);
+    if (!halt) return halt;
+    const bool goes_on = halt->kind == Halt::Kind::Asked && !told;
+    if (!goes_on) return halt;
+    TMREC_CHECKED(keep(live));
+    orders.skip_first = false;
+  }
+}
+
+// Only at a place that is known to be a position.
+Result<void> Timeline::keep(Live& live) {
+  TMREC_TRY(const Place place, live.walker->place());
+  if (!place.hops.empty()) return {};
+  auto at = std::ranges::lower_bound(checkpoints_, place.base, {}, &Checkpoint::position);
+  if (at != checkpoints_.end() && at->position == place.base) return {};
+  TMREC_TRY(auto copy, live.session->fork());
+  checkpoints_.insert(at, {place.base, std::move(copy), live.cost_ns});
+  if (checkpoints_.size() > kMaxCheckpoints) thin();
+  return {};
+}
+
+// Takes away the one whose neighbours are closest together, for how far back it is. The first and the last stay.
+void Timeline::thin() {
+  const double end = static_cast<double>(checkpoints_.back().cost_ns) + 1e9;
+  std::size_t least = 1;
+  double least_gap = 1e300;
+  for (std::size_t i = 1; i + 1 < checkpoints_.size(); ++i) {
+    const auto gap =
+        static_cast<double>(checkpoints_[i + 1].cost_ns) - static_cast<double>(checkpoints_[i - 1].cost_ns);
+    const double weighed = gap / (end - static_cast<double>(checkpoints_[i].cost_ns));
+    if (weighed < least_gap) {
+      least_gap = weighed;
+      least = i;
+    }
+  }
+  checkpoints_.erase(checkpoints_.begin() + static_cast<std::ptrdiff_t>(least));
+}
+
+Result<Timeline::Live> Timeline::restore(const Position& position) {
+  const auto after = std::ranges::upper_bound(checkpoints_, position, {}, &Checkpoint::position);
+  if (after == checkpoints_.begin()) return fail(ErrorKind::Usage, "that is before the history begins");
+  const Checkpoint& from = *std::prev(after);
+  Live live;
+  TMREC_TRY(live.session, from.session->fork());
+  live.walker = std::make_unique<Walker>(*live.session, Place{from.position, {}});
+  live.cost_ns = from.cost_ns;
+  return live;
+}
+
+Result<bool> Timeline::go(Live& live, const Position& goal, const std::function<bool()>& give_up) {
+  Orders orders{.process = process_, .stops = {}, .goal = goal, .start_of = {}, .step = {}, .give_up = give_up};
+  TMREC_TRY(const Halt halt, walk(live, orders));
+  if (halt.kind == Halt::Kind::Asked) return false;
+  if (halt.kind == Halt::Kind::Arrived) return true;
+  return fail(ErrorKind::Usage,
+              fmt::format("the recording has no position {}.{}.{}", goal.event.value, goal.ticks.value, goal.steps));
+}
+
+Result<bool> Timeline::seek(const Position& position, const std::function<bool()>& give_up) {
+  TMREC_TRY(Live live, restore(position));
+  TMREC_TRY(const bool arrived, go(live, position, give_up));
+  if (arrived) now_ = std::move(live);
+  return arrived;
+}
+
+Result<bool> Timeline::seek_start(EventNo after, const std::function<bool()>& give_up) {
+  TMREC_TRY(Live live, restore(std::max(begin_, Position{after, Ticks(0), 0})));
+  Orders orders{.process = process_, .stops = {}, .goal = {}, .start_of = after, .step = {}, .give_up = give_up};
+  TMREC_TRY(const Halt halt, walk(live, orders));
+  if (halt.kind == Halt::Kind::Asked) return false;
+  if (halt.kind != Halt::Kind::Arrived)
+    return fail(ErrorKind::Usage, fmt::format("the recording has no event {}", after.value));
+  now_ = std::move(live);
+  return true;
+}
+
+Result<Position> Timeline::position() {
+  TMREC_TRY(const Place place, now_.walker->place());
+  if (place.hops.empty()) return place.base;
+  TMREC_TRY(const Position position, locate(place, {}));
+  now_.walker->found(position);
+  return position;
+}
+
+Result<Position> Timeline::locate(const Place& place, const std::function<bool()>& give_up) {
+  if (place.hops.empty()) return place.base;
+  TMREC_TRY(Live live, restore(place.base));
+  TMREC_TRY(const bool arrived, go(live, place.base, give_up));
+  if (!arrived) return left();
+  for (const Hop& each : place.hops) TMREC_CHECKED(hop(live, each));
+  TMREC_TRY(const Place found, live.walker->place());
+  if (!found.hops.empty()) return fail(ErrorKind::System, "a place could not be found again");
+  return found.base;
+}
+
+Result<Halt> Timeline::step(Live& live, Tid task) {
+  return live.walker->walk({.process = process_, .stops = {}, .goal = {}, .start_of = {}, .step = task, .give_up = {}});
+}
+
+Result<void> Timeline::hop(Live& live, const Hop& hop) {
+  TMREC_TRY(const Event* const next, live.session->upcoming());
+  if (next == nullptr) return fail(ErrorKind::System, "a place behind the end");
+  const Tid task = next->tid;
+  switch (hop.kind) {
+    case Hop::Kind::Steps:
+      for (std::uint64_t i = 0; i < hop.count; ++i) {
+        TMREC_TRY(const Halt halt, step(live, task));
+        if (halt.kind != Halt::Kind::Stepped) return fail(ErrorKind::System, "a place could not be found again");
+      }
+      return {};
+    case Hop::Kind::Hits: {
+      Orders orders{.process = process_,
+                    .stops = hop.stops,
+                    .goal = {},
+                    .start_of = {},
+                    .step = {},
+                    .one_by_one = true,
+                    .give_up = {}};
+      TMREC_TRY(const Halt halt, live.walker->walk(orders));
+      const bool hit = halt.kind == Halt::Kind::Breakpoint || halt.kind == Halt::Kind::Watch;
+      return hit ? Result<void>{} : fail(ErrorKind::System, "a place could not be found again");
+    }
+    case Hop::Kind::Event: {
+      Orders orders{
+          .process = process_, .stops = {}, .goal = {}, .start_of = {}, .step = {}, .until_event = true, .give_up = {}};
+      TMREC_TRY(const Halt halt, live.walker->walk(orders));
+      return halt.kind == Halt::Kind::BeforeEvent ? Result<void>{}
+                                                  : fail(ErrorKind::System, "a place could not be found again");
+    }
+    case Hop::Kind::Regs:
+      while (!(live.session->find(task)->regs == hop.regs)) {
+        TMREC_TRY(const Halt halt, step(live, task));
+        if (halt.kind != Halt::Kind::Stepped) return fail(ErrorKind::System, "a place could not be found again");
+      }
+      return {};
+  }
+  return {};
+}
+
+Result<Halt> Timeline::forward(const Orders& orders) { return walk(now_, orders); }
+
+}  // namespace tmrec::replayer

@@ -1,0 +1,92 @@
+// The run as a line on which one can go anywhere.
+//
+// Problem: a replay only runs forwards. Solution: checkpoints, copies of the session at earlier positions (fork.cc);
+// any position is reached by a copy of the nearest one before it that runs on. What happened before a position is found
+// by running the stretch from a checkpoint up to it once, noting every stop on the way, and again up to the last one;
+// without any, the stretch before is searched. Rejected: logging undo information, which costs at every write.
+//
+// Their number grows with the logarithm of the run: the further back, the farther apart.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "replayer/walker.h"
+
+namespace tmrec::replayer {
+
+class Timeline {
+ public:
+  // A replay at its beginning. `log`: another reader of the same log.
+  Timeline(std::unique_ptr<Session> session, LogReader log);
+
+  Session& session() { return *now_.session; }
+  Result<Place> place() { return now_.walker->place(); }
+  // Where the session is. Searched for, if need be.
+  Result<Position> position();
+
+  // What follows may be gone back to, up to here, and is the history of this process.
+  Result<void> begin_here(Tid process);
+  const Position& begin() const { return begin_; }
+  Tid process() const { return process_; }
+
+  Result<Halt> forward(const Orders& orders);
+  // To the last stop before; nullopt: there is none, and the session is at the beginning. Asked: it stays where it is.
+  Result<std::optional<Halt>> backward(std::shared_ptr<const Stops> stops, const std::function<bool()>& give_up);
+  // To where this task has executed one instruction less.
+  Result<std::optional<Halt>> step_back(Tid task, const std::function<bool()>& give_up);
+  // False: give_up said so, and it stays where it is.
+  Result<bool> seek(const Position& position, const std::function<bool()>& give_up = {});
+  Result<bool> seek_start(EventNo after, const std::function<bool()>& give_up = {});
+
+  // What is known of an event without replaying it.
+  struct Brief {
+    Tid task;
+    Ticks ticks;
+    bool runs = false;     // its task executes instructions to come to it
+    bool at_tick = false;  // the tick itself
+    std::uint64_t time_ns = 0;
+  };
+  // nullptr: the log has no such event.
+  Result<const Brief*> brief(EventNo event);
+  // Called once for each event that is read for brief().
+  std::function<void(const Event&)> on_read;
+  std::size_t checkpoints() const { return checkpoints_.size(); }
+
+ private:
+  // A session, and where it is.
+  struct Live {
+    std::unique_ptr<Session> session;
+    std::unique_ptr<Walker> walker;
+    std::uint64_t cost_ns = 0;  // to come here from the beginning
+  };
+  struct Checkpoint {
+    Position position;
+    std::unique_ptr<Session> session;
+    std::uint64_t cost_ns = 0;
+  };
+
+  Result<Halt> walk(Live& live, Orders orders);
+  Result<void> keep(Live& live);
+  void thin();
+  // A copy of the last checkpoint at or before the position.
+  Result<Live> restore(const Position& position);
+  Result<bool> go(Live& live, const Position& goal, const std::function<bool()>& give_up);
+  Result<Position> locate(const Place& place, const std::function<bool()>& give_up);
+  Result<void> hop(Live& live, const Hop& hop);
+  Result<Halt> step(Live& live, Tid task);
+  Result<std::optional<Position>> previous(const Position& position, Tid task, const std::function<bool()>& give_up);
+  Result<std::optional<Position>> previous_in_tick(const Position& position, Tid task,
+                                                   const std::function<bool()>& give_up);
+  Result<Position> last_before(EventNo event, const std::function<bool()>& give_up);
+
+  Live now_;
+  std::vector<Checkpoint> checkpoints_;  // in the order of positions
+  LogReader log_;
+  std::vector<Brief> briefs_;
+  Position begin_;
+  Tid process_;
+};
+
+}  // namespace tmrec::replayer
