@@ -13,12 +13,12 @@ using Action = std::function<int()>;
 
 // What a subcommand needs besides its options.
 struct Words {
-  std::vector<std::string> after;  // what options do not belong to: record's PROG ARGS
+  std::vector<std::string> after;  // what options do not belong to: record's PROG ARGS, replay's arguments of gdb
 };
 
 // Each returns the action; CLI::App owns the options, which the action reads when it is called.
 Action add_record(CLI::App& app, const Words& words);
-Action add_replay(CLI::App& app);
+Action add_replay(CLI::App& app, const Words& words);
 Action add_dump(CLI::App& app);
 Action add_info(CLI::App& app);
 Action add_ls(CLI::App& app);

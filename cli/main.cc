@@ -66,7 +66,7 @@ struct Parser {
     CLI::App& record = subcommand("record", "Run a program and record everything it does");
     actions[&record] = add_record(record, words);
     CLI::App& replay = subcommand("replay", "Execute a recording again");
-    actions[&replay] = add_replay(replay);
+    actions[&replay] = add_replay(replay, words);
     CLI::App& dump = subcommand("dump", "Print the events of a recording");
     actions[&dump] = add_dump(dump);
     CLI::App& info = subcommand("info", "Describe a recording, and whether this machine can replay it");
@@ -79,9 +79,27 @@ struct Parser {
     actions[&doctor] = add_doctor(doctor);
   }
 
-  // Takes what follows record's own options out of CLI11's sight.
+  // gdb's words for replay: all that follow "--", and its most used options, which CLI11 would misunderstand.
+  std::vector<std::string> split_replay(const std::vector<std::string>& arguments, std::size_t begin) {
+    std::vector<std::string> ours(arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(begin));
+    for (std::size_t i = begin; i < arguments.size(); ++i) {
+      const std::string& word = arguments[i];
+      if (word == "--") {
+        words.after.insert(words.after.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1, arguments.end());
+        break;
+      }
+      const bool takes_value = word == "-ex" || word == "-x" || word == "-iex" || word == "-ix";
+      auto& side = takes_value || word == "-batch" ? words.after : ours;
+      side.push_back(word);
+      if (takes_value && i + 1 < arguments.size()) side.push_back(arguments[++i]);
+    }
+    return ours;
+  }
+
+  // Takes what follows a subcommand's own options out of CLI11's sight.
   std::vector<std::string> split(std::vector<std::string> arguments) {
     const std::size_t at = options_end(app, arguments, 0);
+    if (at < arguments.size() && arguments[at] == "replay") return split_replay(arguments, at + 1);
     if (at >= arguments.size() || arguments[at] != "record") return arguments;
     const std::size_t end = options_end(*app.get_subcommand("record"), arguments, at + 1);
     const std::size_t program = end < arguments.size() && arguments[end] == "--" ? end + 1 : end;

@@ -35,10 +35,10 @@ task = objects[0]["tid"]
 check(tmrec("dump", "--tid", str(task)).out.splitlines() == [l for l, o in zip(lines, objects) if o["tid"] == task], "--tid")
 tmrec("dump", "--tid", "1").exits(0).prints("")
 
-tmrec("replay").exits(5).prints("a b\n")
+tmrec("replay", "-a").exits(5).prints("a b\n")
 tmrec("replay", "-a", "sh-1").exits(5).prints("a b\n")
 tmrec("replay", "-a", "--verify", "sh-1").exits(0).prints("").silent()
-tmrec("replay", os.path.join(traces, "latest")).exits(5)
+tmrec("replay", "-a", os.path.join(traces, "latest")).exits(5)
 
 probes = {p["name"]: p for p in json.loads(tmrec("doctor", "--json").exits(0).silent().out)}
 check(all(probes[n]["ok"] for n in ("ptrace", "sysemu", "remote-memory", "directory")), f"doctor: {probes}")

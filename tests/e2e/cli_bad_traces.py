@@ -22,9 +22,9 @@ def damaged():
     return os.path.join(base, "good-1")
 
 
-def refused(trace, *texts, commands=("replay", "info", "dump")):
+def refused(trace, *texts, commands=("replay -a", "info", "dump")):
     for command in commands:
-        done = tmrec(command, trace).exits(2)
+        done = tmrec(*command.split(), trace).exits(2)
         done.expect(len(done.words) == 1 and len(done.err.splitlines()) == 1, "did not say exactly one line")
         for text in texts:
             done.expect(text in done.err, f"did not say {text!r}")
@@ -66,25 +66,25 @@ file(os.path.join(trace, "manifest.json"), b"\0" * 100)
 refused(trace, "manifest.json")
 trace = damaged()
 overwrite(os.path.join(trace, "log", "000001"), 100, b"garbage")
-refused(trace, "log", commands=("replay", "dump"))
+refused(trace, "log", commands=("replay -a", "dump"))
 trace = damaged()
 shutil.rmtree(os.path.join(trace, "log"))
-refused(trace, commands=("replay", "dump"))
+refused(trace, commands=("replay -a", "dump"))
 trace = damaged()
 overwrite(only(trace, ".core")[0], 0, b"garbage")
-refused(trace, ".core", commands=("replay",))
+refused(trace, ".core", commands=("replay -a",))
 trace = damaged()
 os.remove(only(trace, ".core")[0])
-refused(trace, ".core", commands=("replay",))
+refused(trace, ".core", commands=("replay -a",))
 trace = damaged()
 blobs = os.path.join(os.path.dirname(trace), "blobs")
 for name in os.listdir(blobs):
     if len(name) == 32:
         os.truncate(os.path.join(blobs, name), os.path.getsize(os.path.join(blobs, name)) // 2)
-refused(trace, "blobs", commands=("replay",))
+refused(trace, "blobs", commands=("replay -a",))
 trace = damaged()
 shutil.rmtree(os.path.join(os.path.dirname(trace), "blobs"))
-refused(trace, "blobs", commands=("replay",))
+refused(trace, "blobs", commands=("replay -a",))
 
 # A torn tail loses the tail and nothing else.
 trace = damaged()

@@ -45,7 +45,7 @@ check(not probes["ptrace"]["ok"] and "seccomp" in probes["ptrace"]["advice"], f"
 
 # Docker's default profile forbids switching address randomisation off; that alone stops nothing.
 confined([SYS_PERSONALITY], "record", "-q", "echo", "recorded").exits(0).prints("recorded\n")
-confined([], "replay").exits(0).prints("recorded\n")
+confined([], "replay", "-a").exits(0).prints("recorded\n")
 confined([SYS_PERSONALITY], "replay", "--verify").exits(0)
 probes = {p["name"]: p for p in json.loads(confined([SYS_PERSONALITY], "doctor", "--json").exits(0).out)}
 check(not probes["layout"]["ok"] and not probes["layout"]["needed"], f"doctor: {probes['layout']}")
