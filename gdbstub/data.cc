@@ -5,6 +5,13 @@
 
 namespace tmrec::gdbstub {
 
+namespace {
+
+// Where an answer is digits, gdb 13 takes a text for some.
+constexpr const char* kNoData = "E01";
+
+}  // namespace
+
 Result<RegisterFile> Stub::registers_of(Tid thread) {
   TMREC_TRY(const Regs general, target_.registers(thread));
   TMREC_TRY(Bytes extended, target_.extended(thread));
@@ -21,14 +28,14 @@ const RegisterLayout& Stub::layout() {
 
 std::string Stub::read_registers() {
   const auto file = registers_of(selected_);
-  return file ? hex(layout().all(*file)) : error_reply(file.error().text);
+  return file ? hex(layout().all(*file)) : kNoData;
 }
 
 std::string Stub::read_register(std::string_view number) {
   const auto n = parse_hex_number(number);
   if (!n || *n >= layout().count()) return error_reply("no such register");
   const auto file = registers_of(selected_);
-  return file ? hex(layout().get(*file, *n)) : error_reply(file.error().text);
+  return file ? hex(layout().get(*file, *n)) : kNoData;
 }
 
 namespace {
@@ -72,7 +79,7 @@ std::string Stub::read_memory(std::string_view range, bool binary) {
   if (!from || !size || !cursor.done()) return error_reply("not a range of memory");
   const std::size_t most = std::min<std::uint64_t>(*size, kMaxPacket / 2 - 16);
   const Bytes bytes = most == 0 ? Bytes{} : target_.read_memory(RemoteAddr(*from), most);
-  if (bytes.empty() && *size != 0) return error_reply("no memory there");
+  if (bytes.empty() && *size != 0) return kNoData;
   return binary ? "b" + escape(view(bytes)) : hex(bytes);
 }
 

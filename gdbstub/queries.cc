@@ -137,9 +137,13 @@ std::string Stub::search(std::string_view request) {
 
 std::string Stub::monitor(std::string_view hex_command) {
   const auto command = parse_hex_bytes(hex_command);
-  if (!command) return error_reply("not a command");
+  if (!command) return "E01";
   std::string answer = target_.monitor(*command, [this] { return interrupted(); });
   object_name_.clear();
+  // The client goes on to believe in what it has selected.
+  for (Tid* tid : {&selected_, &moved_}) {
+    if (!lives(*tid)) *tid = target_.last_stop().thread;
+  }
   answer.resize(std::min(answer.size(), kMaxPacket / 2 - 16));
   return answer.empty() ? "OK" : hex(answer);
 }

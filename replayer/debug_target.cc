@@ -224,6 +224,9 @@ Result<Stop> DebugTarget::backward(const gdbstub::Resume& how, const gdbstub::In
 Stop DebugTarget::stopped(Why why) {
   Stop stop{.why = why, .thread = process_, .watch = {}, .program = {}};
   if (const Task* task = any_task()) stop.thread = task->tid;
+  // Rather the one that runs here.
+  const auto next = timeline_.session().upcoming();
+  if (next && *next != nullptr && task((*next)->tid)) stop.thread = (*next)->tid;
   return stop;
 }
 

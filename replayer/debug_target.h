@@ -60,6 +60,7 @@ class DebugTarget : public gdbstub::Target {
 
   // monitor.cc
   std::string when();
+  std::string last_event();
   std::string seek(const std::string& words, const gdbstub::Interrupted& interrupted);
   std::string events(const std::string& words);
 

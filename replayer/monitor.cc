@@ -14,6 +14,7 @@ constexpr const char* kHelp =
     "when                    event, thread, ticks and instructions; when that was recorded\n"
     "seek EVENT[.TICKS[.N]]  go there (then: maintenance flush register-cache)\n"
     "events [N]              the N events before and after\n"
+    "end                     the last event of the recording\n"
     "checkpoints             how many there are\n";
 
 std::optional<std::uint64_t> number(std::string_view text) {
@@ -38,6 +39,7 @@ std::string DebugTarget::monitor(const std::string& command, const gdbstub::Inte
   if (word == "when") return when();
   if (word == "seek") return seek(rest, interrupted);
   if (word == "events") return events(rest);
+  if (word == "end") return last_event();
   if (word == "checkpoints") return fmt::format("{} checkpoints\n", timeline_.checkpoints());
   return fmt::format("tmrec has no command '{}'; `monitor help` lists them\n", word);
 }
@@ -71,10 +73,24 @@ std::string DebugTarget::seek(const std::string& words, const gdbstub::Interrupt
   goal = {EventNo(parts[0]), Ticks(parts[1]), parts[2]};
   if (goal.event < timeline_.begin().event)
     return fmt::format("the history of this program begins after event {}\n", timeline_.begin().event.value);
+  const auto before = timeline_.position();
   const auto there = count == 1 ? timeline_.seek_start(goal.event, interrupted) : timeline_.seek(goal, interrupted);
   if (!there) return there.error().text + "\n";
-  stop_ = stopped(gdbstub::Stop::Why::Stepped);
+  if (any_task() == nullptr) {
+    if (before) (void)timeline_.seek(*before);
+    return fmt::format("process {} has ended by then\n", process_.value);
+  }
+  if (*there) stop_ = stopped(gdbstub::Stop::Why::Stepped);
   return *there ? when() : "interrupted\n";
+}
+
+std::string DebugTarget::last_event() {
+  EventNo last = timeline_.session().position();
+  for (;; last = EventNo(last.value + 1)) {
+    const auto next = timeline_.brief(EventNo(last.value + 1));
+    if (!next) return next.error().text + "\n";
+    if (*next == nullptr) return fmt::format("{} is the last event\n", last.value);
+  }
 }
 
 std::string DebugTarget::events(const std::string& words) {

@@ -115,7 +115,11 @@ Result<Walker::Moved> Walker::step_program(Task& task) {
   const ProgramCode code(task.space->patches);
   do {
     TMREC_TRY(const auto stop, step_machine(task));
-    if (stop) return Moved{stop, {}};
+    if (stop) {
+      midway_ = task.area.value != 0 && stop->kind == Stop::Kind::Syscall &&
+                agent::question_of(task.regs) == agent::Question::Tick;
+      return Moved{stop, {}};
+    }
   } while (!code.is_boundary(task.regs.rip));
   Ticks now;
   if (task.area.value != 0) {
@@ -139,6 +143,7 @@ Result<Walker::Moved> Walker::step_on(Task& task) {
   if (arrived.event) return arrived;
   // Passing ticks on the way, it may have come to where it was to go.
   if (orders_.goal && place_.hops.empty() && place_.base == *orders_.goal) return Moved{};
+  if (std::exchange(midway_, false) && orders_.step == task.tid) return arrived_by_step(task);
   const bool skip = first_ && (orders_.skip_first || orders_.step);
   first_ = false;
   const std::uint64_t pc = ProgramCode(task.space->patches).program_address(task.regs.rip);
@@ -154,6 +159,10 @@ Result<Walker::Moved> Walker::step_on(Task& task) {
       return Moved{{}, watched};
     }
   }
+  return arrived_by_step(task);
+}
+
+Result<Walker::Moved> Walker::arrived_by_step(const Task& task) const {
   if (orders_.step != task.tid) return Moved{};
   const std::uint64_t now = ProgramCode(task.space->patches).program_address(task.regs.rip);
   if (now >= orders_.range_begin && now < orders_.range_end) return Moved{};

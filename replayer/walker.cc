@@ -21,6 +21,15 @@ bool has_run(const Event& event, Tid task) {
   return std::holds_alternative<InstructionEvent>(event.body);
 }
 
+// The task executes instructions on its way to the event.
+bool comes_by_itself(const Event& event, const Task& task) {
+  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return call->phase != SyscallEvent::Phase::Exit;
+  if (const auto* signal = std::get_if<SignalEvent>(&event.body)) {
+    return signal->synchronous || (signal->at_syscall && !task.in_call);
+  }
+  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
+}
+
 bool has_passed(const Orders& orders, int signal) {
   return signal >= 1 && signal <= 64 && (orders.passed_signals >> (signal - 1) & 1) != 0;
 }
@@ -69,11 +78,8 @@ Result<Halt> Walker::walk(const Orders& orders) {
   std::uint64_t events = 0;
   constexpr std::uint64_t kEventsPerLook = 32;
   for (;;) {
-    if (orders_.goal && session_.position() == orders_.goal->event) {
-      TMREC_TRY(const Place here, place());
-      if (here.hops.empty() && here.base == *orders_.goal)
-        return Halt{.kind = Halt::Kind::Arrived, .task = {}, .watch = {}};
-    }
+    TMREC_TRY(const bool arrived, stands_at_goal());
+    if (arrived) return Halt{.kind = Halt::Kind::Arrived, .task = {}, .watch = {}};
     if (orders_.start_of && session_.position() >= *orders_.start_of) {
       return Halt{.kind = Halt::Kind::Arrived, .task = {}, .watch = {}};
     }
@@ -96,6 +102,16 @@ Result<Halt> Walker::walk(const Orders& orders) {
   }
 }
 
+// At a goal from which no task runs on; to others, a task must come by its first instruction.
+Result<bool> Walker::stands_at_goal() {
+  if (!orders_.goal || session_.position() != orders_.goal->event) return false;
+  TMREC_TRY(const Event* const next, session_.upcoming());
+  const Task* task = next == nullptr ? nullptr : session_.find(next->tid);
+  if (task != nullptr && comes_by_itself(*next, *task)) return false;
+  TMREC_TRY(const Place here, place());
+  return here.base == *orders_.goal;
+}
+
 // An end that is no call of the task that ends: its process is killed, or the log ends.
 Result<std::optional<Halt>> Walker::before_event() {
   TMREC_TRY(const Event* const next, session_.upcoming());
@@ -114,6 +130,7 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
   }
   if (auto watch = touched()) return Halt{.kind = Halt::Kind::Watch, .task = event.tid, .watch = *watch};
   const Task* task = session_.find(event.tid);
+  if (task == nullptr && orders_.step == event.tid) return Halt{.kind = Halt::Kind::Stepped, .task = {}, .watch = {}};
   if (task == nullptr || !counts(*task)) return std::nullopt;
   if (const auto* signal = std::get_if<SignalEvent>(&event.body)) {
     const bool report =
@@ -164,6 +181,11 @@ Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
   const Position& goal = *orders_.goal;
   if (place_.base.ticks < goal.ticks) {
     return by_comparison_ && counts(task) ? step_on(task) : run_freely(task, goal.ticks.value);
+  }
+  if (goal.steps == 0 && place_.hops.empty() && place_.base == goal) {
+    TMREC_TRY(const Moved boundary, to_boundary(task));
+    if (boundary.event) return boundary;
+    return Moved{{}, halt(Halt::Kind::Arrived, task)};
   }
   if (place_.hops.empty() && place_.base >= goal) {
     if (place_.base > goal) return fail(ErrorKind::System, "a replay went past where it was to go");

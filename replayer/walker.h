@@ -83,6 +83,7 @@ class Walker : public RunControl {
   };
 
   // walker.cc
+  Result<bool> stands_at_goal();
   Result<std::optional<Halt>> before_event();
   Result<std::optional<Halt>> after_event(const Event& event);
   Result<Moved> move(Task& task, bool goal_here);
@@ -94,6 +95,7 @@ class Walker : public RunControl {
 
   // steps.cc
   Result<Moved> step_on(Task& task);
+  Result<Moved> arrived_by_step(const Task& task) const;
   Result<Moved> step_program(Task& task);
   Result<Moved> to_boundary(Task& task);
   Result<std::optional<Stop>> step_machine(Task& task);
@@ -120,6 +122,7 @@ class Walker : public RunControl {
   Place place_;
   bool at_start_ = true;  // nothing was executed since the last event; place_ is not known yet
   bool first_ = false;    // nothing was executed since the walk began
+  bool midway_ = false;   // a tick came in the middle of the instruction that is being stepped
   bool ran_ = false;      // it came to its event without being counted
   bool leaving_ = false;  // give_up has said so
   Nanoseconds limit_{};

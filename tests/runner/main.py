@@ -98,6 +98,14 @@ def e2e_cases(tmrec):
         yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
 
 
+def gdb_cases(tmrec):
+    """Debugging sessions, most of them with the real gdb."""
+    directory = os.path.join(TREE, "tests", "gdb")
+    for script in sorted(s for s in os.listdir(directory) if s.endswith(".py")):
+        command = [sys.executable, "-B", os.path.join(directory, script)]
+        yield Case(f"gdb/{script.removesuffix('.py')}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
+
+
 def stress_cases(build_directory):
     """A sample of what tests/stress repeats a thousand times."""
     for seed in range(1, STRESS_ROUNDS + 1):
@@ -140,6 +148,7 @@ def all_cases(arguments, scratch):
         cases += meson_cases(arguments.build)
         cases += stress_cases(arguments.build)
         cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"))
+        cases += gdb_cases(os.path.join(arguments.build, "cli", "tmrec"))
     cases += guest_cases(arguments, reachable_binaries(arguments.build, [], scratch), None)
     if os.getuid() == 0:
         owner = ordinary_user(arguments.user)
