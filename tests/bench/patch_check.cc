@@ -36,10 +36,10 @@ std::string figures(const Module& module, const Faults& faults) {
   out += "}, \"text\": " + std::to_string(module.plan.text_size) +
          ", \"code\": " + std::to_string(module.plan.code_bytes) +
          ", \"block\": " + std::to_string(module.plan.block.size()) + ", \"faults\": {";
-  const std::pair<const char*, std::size_t> kinds[] = {{"boundaries", faults.boundaries}, {"windows", faults.windows},
-                                                       {"copies", faults.copies},         {"ways out", faults.ways_out},
-                                                       {"sites", faults.sites},           {"map", faults.map},
-                                                       {"encoding", faults.encoding}};
+  const std::pair<const char*, std::size_t> kinds[] = {
+      {"boundaries", faults.boundaries}, {"windows", faults.windows},  {"copies", faults.copies},
+      {"ways out", faults.ways_out},     {"sites", faults.sites},      {"map", faults.map},
+      {"cycles", faults.cycles},         {"encoding", faults.encoding}};
   bool first = true;
   for (auto [kind, count] : kinds) {
     if (count == 0) continue;

@@ -14,7 +14,7 @@ namespace {
 
 class Planner {
  public:
-  Planner(const CodeMap& code, const Bits& entries, const Sites& sites, Plan& plan)
+  Planner(const CodeMap& code, const Bits& entries, Sites& sites, Plan& plan)
       : code_(code),
         sites_(sites),
         plan_(plan),
@@ -24,8 +24,16 @@ class Planner {
 
   Result<void> run() {
     TMREC_CHECKED(trampolines_.reserve(plan_.options.reach));
+    sites_.find_cycles(take_windows_of_jumps());
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
-      if (auto kind = sites_.kind_of(i); kind && !windows_.taken(code_.insns()[i].at)) patch(i, *kind);
+      const Insn& insn = code_.insns()[i];
+      if (insn.kind == Kind::CallIndirect) continue;
+      auto kind = sites_.kind_of(i);
+      if (kind && (jump_windows_.contains(i) || !windows_.taken(insn.at))) patch(i, *kind);
+    }
+    // Last, since they can do with any window in front of them that nothing else needs.
+    for (std::size_t i = 0; i < code_.insns().size(); ++i) {
+      if (code_.insns()[i].kind == Kind::CallIndirect && sites_.kind_of(i)) before_call(i);
     }
     std::ranges::sort(plan_.sites, {}, &Site::program);
     std::ranges::sort(plan_.edits, {}, &Edit::program);
@@ -41,6 +49,25 @@ class Planner {
     std::uint32_t bytes, program_end;
     std::size_t tick;
   };
+
+  // Indirect jumps choose first: what else must be counted depends on which of them can be. Returns those that can't.
+  std::vector<std::size_t> take_windows_of_jumps() {
+    std::vector<std::size_t> stubborn;
+    for (std::size_t i = 0; i < code_.insns().size(); ++i) {
+      const Insn& insn = code_.insns()[i];
+      if (insn.kind != Kind::JmpIndirect || !sites_.kind_of(i)) continue;
+      // In the window of another jump it is moved and counted with that one.
+      if (windows_.taken(insn.at)) continue;
+      auto window = insn.odd || windows_.entered_inside(insn) ? std::nullopt : windows_.around(i);
+      if (window) {
+        windows_.take(*window);
+        jump_windows_[i] = *window;
+      } else {
+        stubborn.push_back(i);
+      }
+    }
+    return stubborn;
+  }
 
   void patch(std::size_t index, SiteKind kind) {
     const Insn& insn = code_.insns()[index];
@@ -74,7 +101,8 @@ class Planner {
   }
 
   bool window(std::size_t index) {
-    auto window = windows_.around(index);
+    auto known = jump_windows_.find(index);
+    auto window = known != jump_windows_.end() ? std::optional(known->second) : windows_.around(index);
     if (!window) return false;
     auto va = trampolines_.copy_window(*window, windows_.mask_of(*window), Method::Window);
     if (!va) return false;
@@ -101,6 +129,19 @@ class Planner {
     plan_.sites.push_back({insn.at, stop, kind, Method::Header, insn.length});
     windows_.take(insn.at, insn.end());
     return true;
+  }
+
+  // The call itself stays where it is, and with it the return address: what stands before it goes by way of a tick.
+  void before_call(std::size_t index) {
+    const Insn& insn = code_.insns()[index];
+    auto window = windows_.before(index);
+    auto made = window ? trampolines_.copy_before_call(*window, index, windows_.mask_of(*window)) : std::nullopt;
+    if (made) {
+      jump_from(*window, made->va);
+      plan_.sites.push_back({insn.at, made->stop, SiteKind::Call, Method::Window, insn.length});
+    } else {
+      plan_.sites.push_back({insn.at, kNone, SiteKind::Call, Method::None, insn.length});
+    }
   }
 
   bool is_function(std::uint32_t at) const {
@@ -171,12 +212,13 @@ class Planner {
   void fill(const Rel& rel) { write_rel(rel.bytes, rel.program_end, trampolines_.address_of_tick(rel.tick)); }
 
   const CodeMap& code_;
-  const Sites& sites_;
+  Sites& sites_;
   Plan& plan_;
   Effects effects_;
   Windows windows_;
   Trampolines trampolines_;
   std::vector<Rel> rels_;
+  std::unordered_map<std::size_t, Window> jump_windows_;      // by the indirect jump's index; taken
   std::unordered_map<std::uint32_t, std::uint32_t> headers_;  // patched loop headers -> stop
 };
 

@@ -9,7 +9,7 @@ namespace tmrec::patch {
 Sites::Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& options) : code_(code), options_(options) {
   for (const auto& r : image.relocations()) {
     if (r.type == R_X86_64_JUMP_SLOT || r.type == R_X86_64_GLOB_DAT || r.type == R_X86_64_IRELATIVE)
-      slots_.insert(r.va);
+      slots_[r.va] = r.value;
   }
   for (const auto& s : image.sections()) {
     if (!s.name.starts_with(".plt") && s.name != ".iplt") continue;
@@ -22,17 +22,42 @@ Sites::Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& opti
   }
 }
 
+void Sites::find_cycles(const std::vector<std::size_t>& stubborn) { cycles_.emplace(code_, bindings(), stubborn); }
+
+Bindings Sites::bindings() const {
+  Bindings found;
+  const auto& insns = code_.insns();
+  for (std::size_t i = 0; i < insns.size(); ++i) {
+    const Insn& insn = insns[i];
+    const bool in_plt = is_in_plt(insn);
+    if (insn.kind != Kind::JmpIndirect && insn.kind != Kind::CallIndirect) continue;
+    const auto slot = slots_.find(slot_of(insn));
+    if (slot == slots_.end() && !in_plt) continue;
+    const bool own = slot != slots_.end() && code_.holds(slot->second);
+    const std::uint32_t to = own ? code_.offset(slot->second) : Bindings::kElsewhere;
+    if (!in_plt) found.uses[insn.at] = to;
+    if (insn.kind != Kind::JmpIndirect) continue;
+    found.stubs[insn.at] = to;
+    if (i > 0 && insns[i - 1].kind == Kind::Endbr && insns[i - 1].end() == insn.at) found.stubs[insns[i - 1].at] = to;
+  }
+  return found;
+}
+
 std::optional<SiteKind> Sites::kind_of(std::size_t index) const {
   const Insn& insn = code_.insns()[index];
   if (is_direct_branch(insn.kind)) {
     if (!options_.ticks || (insn.kind == Kind::Call && !options_.calls)) return std::nullopt;
-    std::int64_t target = code_.target(insn);
-    if (target < 0 || target > std::int64_t{insn.at}) return std::nullopt;
+    if (!closes_cycle(index)) return std::nullopt;
     return insn.kind == Kind::Call ? SiteKind::Call : SiteKind::BackwardBranch;
   }
   switch (insn.kind) {
     case Kind::JmpIndirect:
-      return options_.ticks && !is_plt_slot(insn) ? std::optional(SiteKind::IndirectJump) : std::nullopt;
+      if (!options_.ticks || (is_plt_slot(insn) && !closes_cycle(index))) return std::nullopt;
+      return SiteKind::IndirectJump;
+    case Kind::CallIndirect:
+      if (!options_.ticks || !options_.calls) return std::nullopt;
+      if (slots_.contains(slot_of(insn)) && !closes_cycle(index)) return std::nullopt;
+      return SiteKind::Call;
     case Kind::Syscall:
       return !options_.syscalls || is_sigreturn(index) ? std::nullopt : std::optional(SiteKind::Syscall);
     default:
@@ -69,12 +94,16 @@ std::optional<SiteKind> Sites::special_kind(Kind kind) {
   }
 }
 
-bool Sites::is_plt_slot(const Insn& insn) const {
-  for (auto [begin, end] : plt_) {
-    if (insn.at >= begin && insn.at < end) return true;
-  }
-  if (insn.rip_displacement == 0) return false;
-  return slots_.contains(code_.va(insn.end()) + static_cast<std::uint64_t>(rip_displacement(insn, code_.bytes(insn))));
+bool Sites::is_in_plt(const Insn& insn) const {
+  return std::ranges::any_of(plt_, [&](const auto& part) { return insn.at >= part.first && insn.at < part.second; });
+}
+
+bool Sites::is_plt_slot(const Insn& insn) const { return is_in_plt(insn) || slots_.contains(slot_of(insn)); }
+
+// The word that a jump or call goes through, if the linker knows where it is; else 0, where no slot is.
+Va Sites::slot_of(const Insn& insn) const {
+  if (insn.rip_displacement == 0) return 0;
+  return code_.va(insn.end()) + static_cast<std::uint64_t>(rip_displacement(insn, code_.bytes(insn)));
 }
 
 // `mov $15,%eax` or `mov $15,%rax` and the syscall, or anything that unwind information calls a signal frame.

@@ -1,14 +1,14 @@
 // Which instructions must be patched.
 //
-// Every cycle of control flow has an edge that leads backwards or leaves through a pointer, so a tick at each backward
-// direct branch, indirect jump and backward direct call lies on every cycle that stays within them. PLT slots are no
-// sites: the call that leads to them is. Not counted: recursion whose only backward edges are calls through pointers.
+// Every cycle of control flow passes a direct branch or call that closes it (cycles.h), an indirect jump, or a call
+// through a pointer. Those are counted. PLT slots and calls through slots of the linker are no sites.
 #pragma once
 
 #include <optional>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "tracee/patch/code_map.h"
+#include "tracee/patch/cycles.h"
 #include "tracee/patch/plan.h"
 
 namespace tmrec::patch {
@@ -17,19 +17,27 @@ class Sites {
  public:
   Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& options);
 
+  // Before kind_of is asked about anything but indirect jumps. `stubborn`: indices of those that can't be counted.
+  void find_cycles(const std::vector<std::size_t>& stubborn);
+
   // What the instruction at this index of code.insns() is, if it must be patched.
   std::optional<SiteKind> kind_of(std::size_t index) const;
 
  private:
   static std::optional<SiteKind> special_kind(Kind kind);
   bool is_plt_slot(const Insn& insn) const;
+  bool is_in_plt(const Insn& insn) const;
+  Va slot_of(const Insn& insn) const;
+  Bindings bindings() const;
+  bool closes_cycle(std::size_t index) const { return cycles_ && cycles_->closed_by(index); }
   bool is_sigreturn(std::size_t index) const;
 
   const CodeMap& code_;
   PlanOptions options_;
-  std::unordered_set<Va> slots_;                                 // words that relocations bind to functions
+  std::unordered_map<Va, Va> slots_;                             // words that relocations bind to functions; to which
   std::vector<std::pair<std::uint32_t, std::uint32_t>> plt_;     // offsets of the PLT's sections
   std::vector<std::pair<std::uint32_t, std::uint32_t>> frames_;  // sigreturn trampolines, in order
+  std::optional<Cycles> cycles_;                                 // once found
 };
 
 }  // namespace tmrec::patch

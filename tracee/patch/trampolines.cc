@@ -180,7 +180,7 @@ std::optional<std::int64_t> Trampolines::copy_window(const Window& window, const
   return place_window(Piece{}, window, mask, method);
 }
 
-std::optional<Trampolines::Header> Trampolines::copy_header(const Window& window, const RelMask& mask) {
+std::optional<Trampolines::Ticked> Trampolines::copy_header(const Window& window, const RelMask& mask) {
   std::uint32_t head = code_.insns()[window.first].at;
   bool live = !effects_.flags_dead(head);
   std::uint32_t stop = add_stop(head, SiteKind::BackwardBranch, live, 0);
@@ -192,17 +192,30 @@ std::optional<Trampolines::Header> Trampolines::copy_header(const Window& window
   piece.code.land(over);
   piece.resumes.emplace_back(stop, piece.code.size());
   auto va = place_window(std::move(piece), window, mask, Method::Window);
-  return va ? std::optional(Header{*va, stop}) : std::nullopt;
+  return va ? std::optional(Ticked{*va, stop}) : std::nullopt;
 }
 
-// Appends the window's instructions to the piece and finds room for it.
+std::optional<Trampolines::Ticked> Trampolines::copy_before_call(const Window& window, std::size_t index,
+                                                                 const RelMask& mask) {
+  const Insn& call = code_.insns()[index];
+  std::uint32_t stop = add_stop(call.at, SiteKind::Call, !effects_.flags_dead(call.at), 0);
+  auto va = place_window(Piece{}, window, mask, Method::Window, stop);
+  return va ? std::optional(Ticked{*va, stop}) : std::nullopt;
+}
+
+// Appends the window's instructions to the piece, and a tick behind them if there is a stop for it, and finds room.
 std::optional<std::int64_t> Trampolines::place_window(Piece piece, const Window& window, const RelMask& mask,
-                                                      Method method) {
+                                                      Method method, std::optional<std::uint32_t> stop_behind) {
   // Sites are only kept if there is room.
   std::size_t sites = plan_.sites.size();
   for (std::size_t i = window.first; i <= window.last; ++i) move(piece, i, method);
   const Insn& last = code_.insns()[window.last];
-  if (!ends_flow(last.kind)) {
+  if (stop_behind) {
+    auto tick = piece.code.count(last.end(), plan_.stops[*stop_behind].flags_live);
+    piece.resumes.emplace_back(*stop_behind, piece.code.size());
+    piece.code.jmp(Link::To::Program, last.end());
+    piece.code.slow(tick, last.end(), *stop_behind);
+  } else if (!ends_flow(last.kind)) {
     piece.code.place(last.end(), Phase::Going);
     piece.code.jmp(Link::To::Program, last.end());
   }

@@ -29,11 +29,13 @@ class Trampolines {
   // block address. Adds the window's sites to the plan. nullopt: no room.
   std::optional<std::int64_t> copy_window(const Window& window, const RelMask& mask, Method method);
   // The same with a tick before the first instruction, which is a loop's header.
-  struct Header {
+  struct Ticked {
     std::int64_t va;
     std::uint32_t stop;
   };
-  std::optional<Header> copy_header(const Window& window, const RelMask& mask);
+  std::optional<Ticked> copy_header(const Window& window, const RelMask& mask);
+  // The same with a tick behind the last instruction, before the call at `index`.
+  std::optional<Ticked> copy_before_call(const Window& window, std::size_t index, const RelMask& mask);
 
   // Gives every trampoline its address and fills plan.block, stops' resume offsets and places. Once all edits are in
   // the plan. Error: no room.
@@ -61,7 +63,8 @@ class Trampolines {
   std::optional<std::size_t> loop_tick(std::size_t index, std::uint32_t target);
   bool loop_copies_well(std::size_t head, std::size_t branch);
   void copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value);
-  std::optional<std::int64_t> place_window(Piece piece, const Window& window, const RelMask& mask, Method method);
+  std::optional<std::int64_t> place_window(Piece piece, const Window& window, const RelMask& mask, Method method,
+                                           std::optional<std::uint32_t> stop_behind = {});
   void move(Piece& piece, std::size_t index, Method method);
   void move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop);
   bool flags_live_at_entries(std::uint32_t at);

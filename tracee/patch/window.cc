@@ -55,6 +55,16 @@ std::optional<Window> Windows::from(std::size_t index) {
   return std::nullopt;
 }
 
+std::optional<Window> Windows::before(std::size_t index) {
+  const auto& insns = code_.insns();
+  if (index == 0 || entered(insns[index].at) || taken_.test(insns[index].at)) return std::nullopt;
+  if (insns[index - 1].end() != insns[index].at || ends_flow(insns[index - 1].kind)) return std::nullopt;
+  for (std::size_t count = 1; count <= std::min(index, kMaxBefore + 1); ++count) {
+    if (fits(kNone, index - count, index - 1)) return Window{index - count, index - 1};
+  }
+  return std::nullopt;
+}
+
 RelMask Windows::mask_of(const Window& window) const {
   RelMask mask{false, false, false, true};
   for (std::size_t i = window.first + 1; i <= window.last; ++i) {

@@ -36,6 +36,8 @@ class Windows {
   std::optional<Window> around(std::size_t index);
   // A window that begins with the instruction at `index`.
   std::optional<Window> from(std::size_t index);
+  // A window that ends where the instruction at `index` begins, which is reached through it alone.
+  std::optional<Window> before(std::size_t index);
   // Boundaries inside the jump's displacement.
   RelMask mask_of(const Window& window) const;
   // Takes the window's bytes: no later window overlaps them.

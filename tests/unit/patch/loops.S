@@ -75,6 +75,52 @@ function recurse
 	ret
 done recurse
 
+# n ticks: recursion through a pointer, without a loop. Returns n.
+function by_pointer
+0:	test %rdi, %rdi
+	jz 1f
+	dec %rdi
+	lea 0b(%rip), %rdx
+	call *%rdx
+	inc %rax
+	ret
+1:	xor %eax, %eax
+	ret
+done by_pointer
+
+# n / 2 ticks: of two functions that call each other, one is counted. Returns n.
+function even
+even_n:	test %rdi, %rdi
+	jz 1f
+	dec %rdi
+	call odd_n
+	inc %rax
+	ret
+1:	xor %eax, %eax
+	ret
+done even
+function odd
+odd_n:	test %rdi, %rdi
+	jz 1f
+	dec %rdi
+	call even_n
+	inc %rax
+	ret
+1:	xor %eax, %eax
+	ret
+done odd
+
+# No tick: what leads backward never comes round. Returns n + 2.
+function backward_only
+	mov %rdi, %rax
+	test %rdi, %rdi
+	jmp 2f
+1:	add $2, %rax
+	ret
+2:	jnz 1b
+	ret
+done backward_only
+
 # 3 * n ticks: a table of 32-bit offsets, three cases each time round. Returns 6 * n.
 function dispatch
 	push %rbx

@@ -16,7 +16,8 @@ constexpr std::size_t kMaxNotes = 8;
 // One module's checks, which share the notes.
 class Check {
  public:
-  explicit Check(const Module& module) : m_(module), entered_(module.code.text().size()) {}
+  explicit Check(const Module& module)
+      : m_(module), entered_(module.code.text().size()), called_(module.code.text().size()) {}
 
   Faults run() {
     mark_entries();
@@ -27,6 +28,7 @@ class Check {
     check_sites();
     check_places();
     check_stops();
+    if (m_.plan.options.ticks && m_.plan.options.calls) check_cycles();
     check_encoding();
     return std::move(faults_);
   }
@@ -219,6 +221,65 @@ class Check {
     }
   }
 
+  // A call does not return when it is the last thing before what is called itself.
+  bool ends_function(std::size_t index) const {
+    const auto& insns = m_.code.insns();
+    std::size_t next = index + 1;
+    while (next < insns.size() && insns[next].kind == Kind::Nop && insns[next - 1].end() == insns[next].at) ++next;
+    if (next == insns.size() || insns[next - 1].end() != insns[next].at) return true;
+    return called_.test(insns[next].at) ||
+           std::ranges::binary_search(m_.code.functions(), insns[next].at, {}, &FunctionRange::begin);
+  }
+
+  // Where control goes from an instruction without passing a site: behind it, and where it branches to or calls.
+  struct Ways {
+    std::array<std::size_t, 2> to;
+    unsigned count = 0;
+    void add(std::size_t index) { to[count++] = index; }
+  };
+  Ways ways_from(std::size_t index, const Bits& counted) const {
+    const auto& insns = m_.code.insns();
+    const Insn& insn = insns[index];
+    Ways ways;
+    const bool is_call = insn.kind == Kind::Call || insn.kind == Kind::CallIndirect;
+    const bool returns = !is_call || !ends_function(index);
+    if (!ends_flow(insn.kind) && returns && index + 1 < insns.size() && insns[index + 1].at == insn.end())
+      ways.add(index + 1);
+    std::int64_t target = is_direct_branch(insn.kind) && !counted.test(insn.at) ? m_.code.target(insn) : -1;
+    if (target >= 0 && m_.code.starts().test(static_cast<std::size_t>(target)))
+      ways.add(m_.code.index_of(static_cast<std::uint32_t>(target)));
+    return ways;
+  }
+
+  // Instruction by instruction, over the whole module, calls included: a search from each never meets its own path.
+  void check_cycles() {
+    Bits counted(m_.code.text().size());
+    for (const Site& s : m_.plan.sites) counted.set(s.program);
+    for (const Insn& insn : m_.code.insns()) {
+      if (insn.kind == Kind::Call && m_.code.target(insn) >= 0)
+        called_.set(static_cast<std::size_t>(m_.code.target(insn)));
+    }
+    const std::size_t all = m_.code.insns().size();
+    std::vector<std::uint8_t> state(all, 0);  // 1: on the path, 2: done
+    std::vector<std::pair<std::size_t, unsigned>> path;
+    for (std::size_t root = 0; root < all; ++root) {
+      if (state[root] == 0) path.emplace_back(root, 0), state[root] = 1;
+      while (!path.empty()) {
+        auto& [index, way] = path.back();
+        const Ways ways = ways_from(index, counted);
+        if (way == ways.count) {
+          state[index] = 2;
+          path.pop_back();
+          continue;
+        }
+        const std::size_t next = ways.to[way++];
+        if (state[next] == 1)
+          broken(faults_.cycles, "a cycle without a tick", m_.code.insns()[next].at, m_.code.insns()[index].at);
+        if (state[next] == 0) path.emplace_back(next, 0), state[next] = 1;
+      }
+    }
+  }
+
   void check_encoding() {
     std::string text = m_.plan.encode();
     auto again = Plan::decode(Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
@@ -226,7 +287,7 @@ class Check {
   }
 
   const Module& m_;
-  Bits entered_;
+  Bits entered_, called_;
   Faults faults_;
 };
 

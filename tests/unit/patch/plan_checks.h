@@ -35,11 +35,12 @@ struct Faults {
   std::size_t ways_out = 0;    // a jump from the block leads into a window, or the block holds what can't be decoded
   std::size_t sites = 0;       // a retargeted branch leads to another stop's code; a trap is none
   std::size_t map = 0;         // program -> block -> program is no identity, or not total
+  std::size_t cycles = 0;      // an instruction leads back to itself without a site on the way
   std::size_t encoding = 0;    // the plan does not survive its encoding
   std::size_t jumps_seen = 0;  // jumps from the block into the text: no fault
   std::vector<std::string> notes;
 
-  std::size_t total() const { return boundaries + windows + copies + ways_out + sites + map + encoding; }
+  std::size_t total() const { return boundaries + windows + copies + ways_out + sites + map + cycles + encoding; }
 };
 Faults faults_of(const Module& module);
 
