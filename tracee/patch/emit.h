@@ -18,7 +18,7 @@ struct Link {
     Tick,         // value: index of a tick
     Common,       // value: offset in the block
     Here,         // value: offset in this code
-    HereProgram,  // value: offset in the text of an instruction whose copy this code holds
+    HereProgram,  // value: round << 32 | offset in the text of an instruction that this code holds copies of
   };
   std::uint32_t at;  // of the 4 bytes, in the code
   To to;

@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 5;
+inline constexpr std::uint32_t kPatcherVersion = 6;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -45,7 +45,7 @@ inline constexpr std::size_t kReaches = 14;
 struct PlanOptions {
   Reach reach = Reach::Below;
   bool ticks = true;   // false: the instructions below only (a PMU counts)
-  bool calls = true;   // tick at backward direct calls, so that recursion is counted
+  bool calls = true;   // tick at calls that close cycles, and at those through pointers: recursion
   bool traps = false;  // int3 where nothing else fits
   bool copy_loops = true;
   bool syscalls = true;  // syscall instructions go to the agent
@@ -97,8 +97,8 @@ struct Site {
 
 // A place where a task goes to the agent.
 struct Stop {
-  // Ticks: where the program is about to continue, the branch's target; for an indirect jump the jump itself, whose
-  // operand gives the target. Special instructions: the instruction.
+  // Ticks: where the program is about to continue, the branch's target; for an indirect jump or call the instruction
+  // itself, whose operand gives the target. Special instructions: the instruction.
   std::uint32_t program;
   // block: where the agent continues once it is done. For special instructions, the same instruction stands before it:
   // an agent that is not asked to do otherwise lets it be performed there.

@@ -10,6 +10,10 @@ namespace tmrec::patch {
 namespace {
 constexpr std::uint32_t kLongestLoop = 192;  // bytes
 constexpr std::uint32_t kLoopAlign = 32;
+
+// Rounds of a copied loop to one tick: less than 128 bytes of them.
+constexpr unsigned rounds_of(std::uint32_t bytes) { return bytes <= 16 ? 8 : bytes <= 32 ? 4 : bytes <= 64 ? 2 : 1; }
+constexpr std::uint64_t round_key(unsigned round, std::uint32_t at) { return std::uint64_t{round} << 32 | at; }
 }  // namespace
 
 Trampolines::Trampolines(const CodeMap& code, const Bits& hidden_entries, const Sites& sites, Effects& effects,
@@ -28,17 +32,21 @@ std::uint32_t Trampolines::add_stop(std::uint32_t program, SiteKind kind, bool l
   return static_cast<std::uint32_t>(plan_.stops.size() - 1);
 }
 
+// The tick of the loop that this branch closes, if it is copied.
+std::optional<std::size_t> Trampolines::copied_loop(std::size_t index) {
+  const Insn& insn = code_.insns()[index];
+  if (!plan_.options.copy_loops || insn.kind == Kind::Call) return std::nullopt;
+  if (auto known = loop_ticks_.find(insn.at); known != loop_ticks_.end()) return known->second;
+  auto copied = loop_tick(index, static_cast<std::uint32_t>(code_.target(insn)));
+  if (copied) loop_ticks_[insn.at] = *copied;
+  return copied;
+}
+
 std::size_t Trampolines::tick_of(std::size_t index) {
   const Insn& insn = code_.insns()[index];
   auto target = static_cast<std::uint32_t>(code_.target(insn));
   SiteKind kind = insn.kind == Kind::Call ? SiteKind::Call : SiteKind::BackwardBranch;
-  if (plan_.options.copy_loops && kind == SiteKind::BackwardBranch) {
-    if (auto known = loop_ticks_.find(insn.at); known != loop_ticks_.end()) return known->second;
-    if (auto copied = loop_tick(index, target)) {
-      loop_ticks_[insn.at] = *copied;
-      return *copied;
-    }
-  }
+  if (auto copied = copied_loop(index)) return *copied;
   std::uint64_t key = std::uint64_t{target} << 1 | (kind == SiteKind::Call);
   auto known = plain_ticks_.find(key);
   return known != plain_ticks_.end() ? known->second : plain_ticks_[key] = plain_tick(target, kind);
@@ -78,31 +86,42 @@ std::optional<std::size_t> Trampolines::loop_tick(std::size_t index, std::uint32
   std::uint32_t stop = add_stop(target, SiteKind::BackwardBranch, false, 0);
   Piece piece;
   piece.align = kLoopAlign;
+  // A jump to itself: nothing but the tick remains.
+  const bool empty = head == index && (branch.kind == Kind::JmpShort || branch.kind == Kind::JmpNear);
+  const unsigned rounds = empty ? 0 : rounds_of(branch.end() - target);
+  for (unsigned round = 0; round < rounds; ++round) copy_round(piece, head, index, round);
+  std::uint32_t entry = piece.code.size();
+  piece.resumes.emplace_back(stop, piece.code.count_and_loop(target, empty ? entry : 0, stop));
+  pieces_.push_back(std::move(piece));
+  ticks_.push_back({pieces_.size() - 1, entry, stop});
+  return ticks_.size() - 1;
+}
+
+// Goes on behind what it appends when the loop does.
+void Trampolines::copy_round(Piece& piece, std::size_t head, std::size_t index, unsigned round) {
+  const Insn& branch = code_.insns()[index];
   for (std::size_t i = head; i < index; ++i) {
     const Insn& insn = code_.insns()[i];
-    piece.copies[insn.at] = piece.code.size();
+    piece.copies[round_key(round, insn.at)] = piece.code.size();
     piece.code.place(insn.at, Phase::Exact);
     if (!is_direct_branch(insn.kind)) {
       piece.code.copy(code_, insn);
       continue;
     }
-    std::int64_t t = code_.target(insn);
-    bool inside = t > insn.at && t <= std::int64_t{branch.at} && code_.starts().test(static_cast<std::size_t>(t));
-    copy_branch(piece.code, insn, inside ? Link::To::HereProgram : Link::To::Program, t);
+    const std::int64_t t = code_.target(insn);
+    const bool inside = t > insn.at && t <= std::int64_t{branch.at} && code_.starts().test(static_cast<std::size_t>(t));
+    if (inside) {
+      const auto key = round_key(round, static_cast<std::uint32_t>(t));
+      copy_branch(piece.code, insn, Link::To::HereProgram, static_cast<std::int64_t>(key));
+    } else {
+      copy_branch(piece.code, insn, Link::To::Program, t);
+    }
   }
-  piece.copies[branch.at] = piece.code.size();
+  piece.copies[round_key(round, branch.at)] = piece.code.size();
   if (branch.kind == Kind::JccShort || branch.kind == Kind::JccNear) {
     piece.code.place(branch.at, Phase::Exact);
     piece.code.jcc(condition_of(code_, branch) ^ 1, Link::To::Program, branch.end());
-  } else if (head == index) {
-    piece.copies.erase(branch.at);  // a jump to itself: nothing but the tick remains
   }
-  std::uint32_t entry = piece.code.size();
-  std::int64_t again = piece.copies.empty() ? entry : 0;
-  piece.resumes.emplace_back(stop, piece.code.count_and_loop(target, again, stop));
-  pieces_.push_back(std::move(piece));
-  ticks_.push_back({pieces_.size() - 1, entry, stop});
-  return ticks_.size() - 1;
 }
 
 void Trampolines::copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value) {
@@ -146,6 +165,22 @@ void Trampolines::move_indirect_jump(Piece& piece, const Insn& insn, std::uint32
   piece.code.slow(tick, insn.at, stop);
 }
 
+// Appends a branch that counts by itself when it is taken, and then jumps; its stop. A jump to counting code that
+// others share is one jump more.
+std::uint32_t Trampolines::count_on_the_way(Piece& piece, const Insn& insn, SiteKind kind) {
+  const auto target = static_cast<std::uint32_t>(code_.target(insn));
+  const bool conditional = insn.kind == Kind::JccShort || insn.kind == Kind::JccNear;
+  const bool live = !effects_.flags_dead(target);
+  const std::uint32_t stop = add_stop(target, kind, live, 0);
+  const std::uint32_t over = conditional ? piece.code.hop(0x70 | (condition_of(code_, insn) ^ 1)) : 0;
+  const auto tick = piece.code.count(target, live);
+  piece.resumes.emplace_back(stop, piece.code.size());
+  piece.code.jmp(Link::To::Program, target);
+  piece.code.slow(tick, target, stop);
+  if (conditional) piece.code.land(over);
+  return stop;
+}
+
 // Appends what replaces this instruction of a window, and notes its site.
 void Trampolines::move(Piece& piece, std::size_t index, Method method) {
   const Insn& insn = code_.insns()[index];
@@ -160,9 +195,15 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
     return;
   }
   if (is_direct_branch(insn.kind)) {
-    std::size_t tick = tick_of(index);
-    stop = ticks_[tick].stop;
-    copy_branch(piece.code, insn, Link::To::Tick, static_cast<std::int64_t>(tick));
+    const std::optional<std::size_t> loop = copied_loop(index);
+    const bool jumps = insn.kind != Kind::Call && insn.kind != Kind::Loop;
+    if (jumps && !loop) {
+      stop = count_on_the_way(piece, insn, *kind);
+    } else {
+      const std::size_t tick = loop ? *loop : tick_of(index);
+      stop = ticks_[tick].stop;
+      copy_branch(piece.code, insn, Link::To::Tick, static_cast<std::int64_t>(tick));
+    }
   } else if (insn.kind == Kind::JmpIndirect) {
     stop = add_stop(insn.at, *kind, flags_live_at_entries(insn.at), insn.length);
     move_indirect_jump(piece, insn, stop);
@@ -264,7 +305,7 @@ Result<void> Trampolines::resolve(Piece& piece) {
         to = piece.va + link.value;
         break;
       case Link::To::HereProgram: {
-        auto copy = piece.copies.find(static_cast<std::uint32_t>(link.value));
+        auto copy = piece.copies.find(static_cast<std::uint64_t>(link.value));
         if (copy == piece.copies.end()) return fail(ErrorKind::System, "a copied loop branches into an instruction");
         to = piece.va + copy->second;
       }

@@ -1,7 +1,9 @@
 // All trampolines of a module: counting code, copies of loops and of windows; then their addresses.
 //
 // Counting code is shared by all back edges with the same target. The copy of a small loop belongs to one back edge:
-// from the second round on the loop runs in the copy, its counter on the way, aligned as the hardware likes it.
+// from the second round on the loop runs in the copy, its counter on the way, aligned as the hardware likes it. The
+// copy holds several rounds and counts one tick for all of them: a count takes as long as it takes to read what the
+// last one wrote, longer than a round of the smallest loops.
 #pragma once
 
 #include <map>
@@ -50,7 +52,8 @@ class Trampolines {
     std::uint32_t align = 1;
     bool placed = false;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> resumes = {};  // stop, offset in the code
-    std::map<std::uint32_t, std::uint32_t> copies = {};                 // program offset -> offset in the code (loops)
+    // Loops: number of the round and program offset (Link::HereProgram) -> offset in the code.
+    std::map<std::uint64_t, std::uint32_t> copies = {};
   };
   struct Tick {
     std::size_t piece;
@@ -60,12 +63,15 @@ class Trampolines {
 
   std::uint32_t add_stop(std::uint32_t program, SiteKind kind, bool live, std::uint16_t length);
   std::size_t plain_tick(std::uint32_t target, SiteKind kind);
+  std::optional<std::size_t> copied_loop(std::size_t index);
   std::optional<std::size_t> loop_tick(std::size_t index, std::uint32_t target);
   bool loop_copies_well(std::size_t head, std::size_t branch);
+  void copy_round(Piece& piece, std::size_t head, std::size_t branch, unsigned round);
   void copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value);
   std::optional<std::int64_t> place_window(Piece piece, const Window& window, const RelMask& mask, Method method,
                                            std::optional<std::uint32_t> stop_behind = {});
   void move(Piece& piece, std::size_t index, Method method);
+  std::uint32_t count_on_the_way(Piece& piece, const Insn& insn, SiteKind kind);
   void move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop);
   bool flags_live_at_entries(std::uint32_t at);
   std::int64_t address_of_program(std::int64_t offset) const;

@@ -113,7 +113,17 @@ class Check {
     return leads_to(m_.code.target(original), program) || program == original.end();
   }
 
+  // A jump may be replaced by counting its tick; what follows is on the way to its target.
+  bool counts_jump(const Insn& original, std::uint32_t block) const {
+    if (original.kind != Kind::JmpShort && original.kind != Kind::JmpNear) return false;
+    const auto next = std::ranges::upper_bound(m_.plan.places, block, {}, &Place::block);
+    return m_.plan.block[block] == 0x65 && next != m_.plan.places.end() &&
+           std::int64_t{next->program} == m_.code.target(original) &&
+           (next->phase == Phase::Counted || next->phase == Phase::Scratch);
+  }
+
   bool same_instruction(const Insn& original, std::uint32_t block) const {
+    if (counts_jump(original, block)) return true;
     Bytes here = Bytes(m_.plan.block).subspan(block), there = m_.code.bytes(original);
     auto copy = decode(here, block);
     if (!copy) return false;

@@ -70,7 +70,8 @@ TEST_CASE("the checks see each kind of damage") {
   CHECK(damaged([&](Module& m) { m.patched[edit.program + 1] ^= 0x40; }).windows == 1);
   CHECK(damaged([&](Module& m) { m.plan.block[m.plan.copies[10].block] ^= 1; }).copies > 0);
   CHECK(damaged([&](Module& m) { m.patched[retargeted->program + retargeted->length - 4u] ^= 0x20; }).sites == 1);
-  CHECK(damaged([&](Module& m) { m.plan.copies[10].program = m.plan.copies[11].program; }).map > 0);
+  CHECK(damaged([&](Module& m) { m.plan.copies[0].program = m.plan.copies[m.plan.copies.size() - 1].program; }).map >
+        0);
   CHECK(damaged([&](Module& m) { m.plan.stops[3].resume = 0; }).map > 0);
   const auto loop = std::ranges::find(intact.plan.sites, SiteKind::BackwardBranch, &Site::kind);
   const auto index = static_cast<std::size_t>(loop - intact.plan.sites.begin());
