@@ -13,35 +13,82 @@ bool is_stop(const Halt& halt) { return halt.kind == Halt::Kind::Breakpoint || h
 
 }  // namespace
 
+// Half-way, or not at all when they are close. Without ticks: the start of what follows an event.
+Result<std::optional<Position>> Timeline::between(const Position& from, const Position& to) {
+  constexpr std::uint64_t kClose = 4;
+  const std::uint64_t events = to.event.value - from.event.value;
+  const bool at_start = to.ticks.value == 0 && to.steps == 0;
+  if (events > 1 || (events == 1 && !at_start)) {
+    return Position{EventNo(from.event.value + (events + 1) / 2), Ticks(0), 0};
+  }
+  std::uint64_t end = to.ticks.value;
+  if (events == 1) {
+    TMREC_TRY(const Brief* const last, brief(to.event));
+    if (last == nullptr || !last->runs) return std::nullopt;
+    end = last->ticks.value;
+  }
+  if (end < from.ticks.value + kClose) return std::nullopt;
+  return Position{from.event, Ticks(from.ticks.value + (end - from.ticks.value) / 2), 0};
+}
+
+// Up to `end` at best. Where stops are so many that halting at each would take for ever, the later half of the rest is
+// searched first: a stop there makes the others of no interest.
+Result<std::optional<Timeline::Found>> Timeline::last_stop(Live live, Position end, Orders orders) {
+  constexpr int kMany = 50;
+  std::optional<Found> found;
+  for (int stops = 0;;) {
+    orders.goal = end.ticks.value == 0 && end.steps == 0 ? std::nullopt : std::optional(end);
+    orders.start_of = orders.goal ? std::nullopt : std::optional(end.event);
+    TMREC_TRY(const Halt halt, walk(live, orders));
+    if (halt.kind == Halt::Kind::Asked) given_up_ = true;
+    if (halt.kind == Halt::Kind::Arrived || given_up_) return found;
+    if (!is_stop(halt)) return fail(ErrorKind::System, "a replay ended before it came to where it was");
+    TMREC_TRY(const Place place, live.walker->place());
+    found = {place, halt};
+    orders.skip_first = halt.kind == Halt::Kind::Breakpoint;
+    if (++stops < kMany) continue;
+    TMREC_TRY(const auto middle, between(place.base, end));
+    if (!middle) continue;
+    TMREC_TRY(Live ahead, copy(live));
+    Orders there{.process = process_, .stops = {}, .goal = {}, .start_of = {}, .step = {}, .give_up = orders.give_up};
+    there.goal = middle->ticks.value == 0 ? std::nullopt : middle;
+    if (!there.goal) there.start_of = middle->event;
+    TMREC_TRY(const Halt arrived, walk(ahead, there));
+    if (arrived.kind != Halt::Kind::Arrived) {
+      given_up_ = true;
+      return found;
+    }
+    Orders rest = orders;
+    rest.skip_first = false;
+    TMREC_TRY(const auto later, last_stop(std::move(ahead), end, rest));
+    if (later || given_up_) return later;
+    end = *middle;
+    stops = 0;
+  }
+}
+
 Result<std::optional<Halt>> Timeline::backward(std::shared_ptr<const Stops> stops,
                                                const std::function<bool()>& give_up) {
   TMREC_TRY(Position end, position());
+  given_up_ = false;
   const Tid here = process_;
   while (end > begin_ && !stops->empty()) {
     const auto at = std::ranges::lower_bound(checkpoints_, end, {}, &Checkpoint::position);
     const Position start = std::prev(at)->position;
     TMREC_TRY(Live live, restore(start));
-    Orders orders{.process = process_, .stops = stops, .goal = end, .start_of = {}, .step = {}, .give_up = give_up};
-    std::optional<std::pair<Place, Halt>> last;
-    for (;;) {
-      TMREC_TRY(const Halt halt, walk(live, orders));
-      if (halt.kind == Halt::Kind::Asked) return halted(Halt::Kind::Asked, here);
-      if (halt.kind == Halt::Kind::Arrived) break;
-      if (!is_stop(halt)) return fail(ErrorKind::System, "a replay ended before it came to where it was");
-      TMREC_TRY(const Place place, live.walker->place());
-      last = {place, halt};
-      orders.skip_first = halt.kind == Halt::Kind::Breakpoint;
-    }
+    Orders orders{.process = process_, .stops = stops, .goal = {}, .start_of = {}, .step = {}, .give_up = give_up};
+    TMREC_TRY(const auto last, last_stop(std::move(live), end, orders));
+    if (given_up_) return halted(Halt::Kind::Asked, here);
     if (last) {
-      TMREC_TRY(const Position found, locate(last->first, give_up));
+      TMREC_TRY(const Position found, locate(last->place, give_up));
       // A watchpoint stops behind the instruction; backwards that is in front of it.
       std::optional<Position> target = found;
-      if (last->second.kind == Halt::Kind::Watch) {
-        TMREC_TRY(target, previous(found, last->second.task, give_up));
+      if (last->halt.kind == Halt::Kind::Watch) {
+        TMREC_TRY(target, previous(found, last->halt.task, give_up));
       }
       if (!target) break;
       TMREC_TRY(const bool arrived, seek(*target, give_up));
-      return arrived ? last->second : halted(Halt::Kind::Asked, here);
+      return arrived ? last->halt : halted(Halt::Kind::Asked, here);
     }
     end = start;
   }

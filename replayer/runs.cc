@@ -80,7 +80,9 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
   std::uint64_t event_at = 0;
   if (tick) {
     const std::uint64_t even = *tick & ~(agent::kStopEvery - 1);
-    if (even > place_.base.ticks.value) tick = even;
+    TMREC_TRY(const Ticks now, session_.ticks(task));
+    if (even > now.value) tick = even;
+    if (*tick <= now.value) return fail(ErrorKind::System, "a replay went past where it was to go");
     event_at = task.counted_from;
     TMREC_CHECKED(session_.count_down(task, *tick));
   }

@@ -14,7 +14,11 @@ namespace {
 
 // A fork costs some milliseconds.
 constexpr auto kCheckpointEvery = 200ms;
-constexpr std::size_t kMaxCheckpoints = 32;
+constexpr std::size_t kMaxCheckpoints = 48;
+// What is worth keeping on the way to a place: whoever goes there will look around.
+constexpr std::uint64_t kFarNs = 4'000'000;
+constexpr std::uint64_t kTicksBefore[] = {300'000, 10'000, 300, 10};
+constexpr std::uint64_t kEventsBefore[] = {1000, 30};
 
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());
@@ -89,7 +93,7 @@ Result<void> Timeline::keep(Live& live) {
 
 // Takes away the one whose neighbours are closest together, for how far back it is. The first and the last stay.
 void Timeline::thin() {
-  const double end = static_cast<double>(checkpoints_.back().cost_ns) + 1e9;
+  const double end = static_cast<double>(checkpoints_.back().cost_ns) + 1e7;
   std::size_t least = 1;
   double least_gap = 1e300;
   for (std::size_t i = 1; i + 1 < checkpoints_.size(); ++i) {
@@ -115,7 +119,53 @@ Result<Timeline::Live> Timeline::restore(const Position& position) {
   return live;
 }
 
+// With checkpoints on the way, closer and closer together: the next thing is often to go a little further back.
+Result<bool> Timeline::approach(Live& live, const Position& goal, const std::function<bool()>& give_up) {
+  Orders orders{.process = process_, .stops = {}, .goal = {}, .start_of = {}, .step = {}, .give_up = give_up};
+  for (const std::uint64_t events : kEventsBefore) {
+    if (goal.event.value <= live.session->position().value + events) continue;
+    orders.start_of = EventNo(goal.event.value - events);
+    TMREC_TRY(const Halt halt, walk(live, orders));
+    if (halt.kind != Halt::Kind::Arrived) return halt.kind != Halt::Kind::Asked;
+    TMREC_CHECKED(keep_if_far(live));
+  }
+  if (live.session->position() < goal.event) {
+    orders.start_of = goal.event;
+    TMREC_TRY(const Halt halt, walk(live, orders));
+    if (halt.kind != Halt::Kind::Arrived) return halt.kind != Halt::Kind::Asked;
+    TMREC_CHECKED(keep_if_far(live));
+  }
+  orders.start_of = {};
+  for (const std::uint64_t ticks : kTicksBefore) {
+    TMREC_TRY(const Place here, live.walker->place());
+    if (goal.ticks.value < ticks || here.base.ticks.value + ticks >= goal.ticks.value) continue;
+    orders.goal = Position{goal.event, Ticks(goal.ticks.value - ticks), 0};
+    TMREC_TRY(const Halt halt, walk(live, orders));
+    if (halt.kind != Halt::Kind::Arrived) return halt.kind != Halt::Kind::Asked;
+    TMREC_CHECKED(keep_if_far(live));
+  }
+  return true;
+}
+
+Result<void> Timeline::keep_if_far(Live& live) {
+  TMREC_TRY(const Place here, live.walker->place());
+  const auto after = std::ranges::upper_bound(checkpoints_, here.base, {}, &Checkpoint::position);
+  const bool far = after == checkpoints_.begin() || live.cost_ns > std::prev(after)->cost_ns + kFarNs;
+  return far ? keep(live) : Result<void>{};
+}
+
+Result<Timeline::Live> Timeline::copy(const Live& live) {
+  Live other;
+  TMREC_TRY(const Place place, live.walker->place());
+  TMREC_TRY(other.session, live.session->fork());
+  other.walker = std::make_unique<Walker>(*other.session, place);
+  other.cost_ns = live.cost_ns;
+  return other;
+}
+
 Result<bool> Timeline::go(Live& live, const Position& goal, const std::function<bool()>& give_up) {
+  TMREC_TRY(const bool close, approach(live, goal, give_up));
+  if (!close) return false;
   Orders orders{.process = process_, .stops = {}, .goal = goal, .start_of = {}, .step = {}, .give_up = give_up};
   TMREC_TRY(const Halt halt, walk(live, orders));
   if (halt.kind == Halt::Kind::Asked) return false;

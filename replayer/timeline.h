@@ -73,6 +73,16 @@ class Timeline {
   // A copy of the last checkpoint at or before the position.
   Result<Live> restore(const Position& position);
   Result<bool> go(Live& live, const Position& goal, const std::function<bool()>& give_up);
+  Result<bool> approach(Live& live, const Position& goal, const std::function<bool()>& give_up);
+  Result<void> keep_if_far(Live& live);
+  Result<Live> copy(const Live& live);
+  // The last stop from where `live` is up to `end`.
+  struct Found {
+    Place place;
+    Halt halt;
+  };
+  Result<std::optional<Found>> last_stop(Live live, Position end, Orders orders);
+  Result<std::optional<Position>> between(const Position& from, const Position& to);
   Result<Position> locate(const Place& place, const std::function<bool()>& give_up);
   Result<void> hop(Live& live, const Hop& hop);
   Result<Halt> step(Live& live, Tid task);
@@ -86,6 +96,7 @@ class Timeline {
   LogReader log_;
   std::vector<Brief> briefs_;
   Position begin_;
+  bool given_up_ = false;  // while backward() searches
   Tid process_;
 };
 
