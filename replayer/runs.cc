@@ -96,15 +96,23 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
   const std::vector<Trap> traps = traps_;
   remove_traps(task);
   if (!stop) return std::unexpected(stop.error());
+  std::optional<Stop> event = *stop;
+  if (!event) {  // told to leave, anywhere: on to an instruction of the program, while the counter is what it was
+    TMREC_TRY(const Moved boundary, to_boundary(task));
+    event = boundary.event;
+  }
   const bool at_its_tick =
-      tick && *stop && (*stop)->kind == Stop::Kind::Syscall && agent::question_of(task.regs) == agent::Question::Tick;
+      tick && event && event->kind == Stop::Kind::Syscall && agent::question_of(task.regs) == agent::Question::Tick;
   if (at_its_tick) {
     TMREC_TRY(const Moved moved, at_tick(task, *tick));
     TMREC_CHECKED(session_.count_down(task, event_at));
     return moved;
   }
   if (tick) TMREC_CHECKED(session_.count_down(task, event_at));
-  if (!*stop) return Moved{};  // leaving
+  if (!*stop) {
+    if (!event) TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
+    return Moved{event, {}};
+  }
   const bool trapped = (*stop)->kind == Stop::Kind::Signal && (*stop)->signal == SIGTRAP &&
                        std::ranges::any_of(traps, [&](const Trap& t) { return t.at == task.regs.rip - 1; });
   if (trapped) {
@@ -112,7 +120,7 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Hits, .stops = orders_.stops, .regs = {}}));
     return Moved{{}, halt(Halt::Kind::Breakpoint, task)};
   }
-  if (const auto event = moved_by(task, **stop)) return Moved{event, {}};
+  if (const auto other = moved_by(task, **stop)) return Moved{other, {}};
   if (accessed_ == 0) return Moved{};
   TMREC_TRY(const Moved finished, to_boundary(task));
   if (finished.event) return finished;

@@ -174,7 +174,12 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
 
 // What the task does until its next event, piece by piece.
 Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
-  if (leaving_) return leave_soon(task);
+  bool close = false;  // the next tick may be behind the goal
+  if (leaving_ && goal_here && task.area.value != 0) {
+    TMREC_TRY(const Ticks now, session_.ticks(task));
+    close = now.value + 1 >= orders_.goal->ticks.value;
+  }
+  if (leaving_ && !close) return leave_soon(task);
   const bool steps =
       orders_.step == task.tid || orders_.until_event || (counts(task) && (orders_.one_by_one || by_comparison_));
   if (!goal_here) return steps ? step_on(task) : run_freely(task, std::nullopt);
