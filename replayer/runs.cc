@@ -55,7 +55,7 @@ Result<std::optional<Stop>> Walker::resume(Task& task, Resume how) {
     if (armed_ && stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGTRAP) {
       accessed_ |= tracee::take_watched(*task.stub);
     }
-    const bool interrupted = !stop || stop->kind == Stop::Kind::EventStop;
+    const bool interrupted = !stop || is_interruption(*stop);
     if (interrupted && (!told || has_more_to_say(task.stub->tid()))) continue;
     return interrupted ? std::nullopt : stop;
   }

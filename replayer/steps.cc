@@ -56,7 +56,7 @@ void take_back_trap_flag(const Task& task) {
 
 // After a step or a run of the machine: nullopt when it was nothing but that, or led out of a window.
 std::optional<Stop> Walker::moved_by(Task& task, const Stop& stop) {
-  if (stop.kind == Stop::Kind::EventStop) return std::nullopt;
+  if (is_interruption(stop)) return std::nullopt;
   if (stop.kind != Stop::Kind::Signal) return stop;
   const siginfo_t info = task.stub->siginfo();
   const bool traced = stop.signal == SIGTRAP && (info.si_code == TRAP_TRACE || info.si_code == TRAP_HWBKPT);

@@ -148,7 +148,8 @@ std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, 
   const tracee::Stop stop = tracee::decode_wait_status(status);
   if (stop.kind == tracee::Stop::Kind::Exited) throw tracee::TaskDied{tid};
   task = std::move(running).stopped();
-  if (overdue) return std::nullopt;
+  // A stop of its own that came first is what counts; the other one follows when the task is resumed.
+  if (overdue && (!give_up || is_interruption(stop))) return std::nullopt;
   return stop;
 }
 

@@ -45,6 +45,11 @@ void end_stub(tracee::Stopped task);
 std::optional<tracee::Stop> run_stub(tracee::Stopped& task, tracee::Resume how, std::chrono::nanoseconds limit,
                                      const std::function<bool()>& give_up = {});
 
+// A stop that says nothing of the task but that it was interrupted, whatever signal it is said with.
+constexpr bool is_interruption(const tracee::Stop& stop) {
+  return stop.kind == tracee::Stop::Kind::EventStop || stop.kind == tracee::Stop::Kind::GroupStop;
+}
+
 std::int64_t call_in_stub(tracee::Stopped& task, std::int64_t number, std::initializer_list<std::uint64_t> args);
 
 // A descriptor in the stub of a file the replayer has open; closed by the caller, in the stub.

@@ -94,6 +94,8 @@ Result<Halt> Walker::walk(const Orders& orders) {
     if (progress == Session::Progress::Paused) return halt_;
     at_start_ = true;
     first_ = false;
+    // The instruction has led to something else than the tick in its middle.
+    if (event.tid == orders_.step && !std::holds_alternative<TickEvent>(event.body)) midway_ = false;
     if (orders_.until_event) return Halt{.kind = Halt::Kind::BeforeEvent, .task = {}, .watch = {}};
     TMREC_TRY(auto halted, after_event(event));
     if (halted) return *halted;
@@ -174,14 +176,18 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
 
 // What the task does until its next event, piece by piece.
 Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
+  const bool steps =
+      orders_.step == task.tid || orders_.until_event || (counts(task) && (orders_.one_by_one || by_comparison_));
+  if (leaving_ && steps && !goal_here) {
+    TMREC_TRY(const Moved boundary, to_boundary(task));
+    return boundary.event ? boundary : Moved{{}, halt(Halt::Kind::Asked, task)};
+  }
   bool close = false;  // the next tick may be behind the goal
   if (leaving_ && goal_here && task.area.value != 0) {
     TMREC_TRY(const Ticks now, session_.ticks(task));
     close = now.value + 1 >= orders_.goal->ticks.value;
   }
   if (leaving_ && !close) return leave_soon(task);
-  const bool steps =
-      orders_.step == task.tid || orders_.until_event || (counts(task) && (orders_.one_by_one || by_comparison_));
   if (!goal_here) return steps ? step_on(task) : run_freely(task, std::nullopt);
   const Position& goal = *orders_.goal;
   if (place_.base.ticks < goal.ticks) {
