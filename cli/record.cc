@@ -26,7 +26,7 @@ struct RecordOptions {
   std::string name;
   std::uint64_t check = 10'000;
   std::uint64_t seed = 0;
-  std::uint64_t slice = 1'000'000;
+  std::uint64_t slice = 250'000;
   bool no_ticks = false;
   bool chaos = false;
   std::vector<std::string> unpatched;
@@ -155,7 +155,7 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_flag("--chaos", options->chaos,
                "Schedule to bring out races: hold tasks back, cut slices short. Repeatable by the --seed that tmrec info "
                "shows, as far as the program gets the same input");
-  app.add_option("--slice", options->slice, "Ticks a task may compute while others wait (default 1000000)")
+  app.add_option("--slice", options->slice, "Ticks a task may compute while others wait (default 250000)")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
   app.add_option("--no-patch", options->unpatched,

@@ -157,23 +157,31 @@ Result<BlobId> BlobStore::put_bytes(std::span<const std::uint8_t> bytes) {
   return publish(temporary, id, bytes.size());
 }
 
-// The blob is the file behind the descriptor, and holds what its name says.
+bool BlobStore::is_blob(const BlobId& id, int fd) const {
+  struct stat blob{}, file{};
+  return ::lstat(path_of(id).c_str(), &blob) == 0 && ::fstat(fd, &file) == 0 && blob.st_dev == file.st_dev &&
+         blob.st_ino == file.st_ino;
+}
+
+// The file behind the descriptor holds what the blob's name says; if it is the blob, that is verified.
 void BlobStore::know_verified(const BlobId& id, int fd) {
-  struct stat st{};
   auto identity = identify(fd);
-  if (!identity || ::lstat(path_of(id).c_str(), &st) != 0) return;
-  if (st.st_dev != identity->device || st.st_ino != identity->inode) return;
+  if (!identity || !is_blob(id, fd)) return;
   const std::lock_guard lock(shared_->mutex);
   shared_->verified[id.hex] = *identity;
 }
 
 Result<void> BlobStore::put_known(const BlobId& id, std::span<const std::uint8_t> bytes, int file) {
   if (!valid(id)) return fail(ErrorKind::System, "a blob without a name");
-  if (!holds(id, bytes.size())) {
+  // Another copy is replaced, too: one file is enough for all, in memory as well.
+  if (!holds(id, bytes.size()) || (file >= 0 && !is_blob(id, file))) {
     const fs::path temporary = temporary_path();
     // By descriptor (linkat(2)): the name may have been given to another file meanwhile.
     const std::string link = fmt::format("/proc/self/fd/{}", file);
-    if (file < 0 || ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    const bool linked =
+        file >= 0 && ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0;
+    if (!linked) {
+      if (holds(id, bytes.size())) return {};
       TMREC_TRY(const Fd copy, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
       const int err = ::fchmod(copy.get(), 0400) != 0 ? errno : write_all(copy.get(), bytes);
       if (err != 0) {
@@ -184,7 +192,13 @@ Result<void> BlobStore::put_known(const BlobId& id, std::span<const std::uint8_t
       know_verified(id, copy.get());
       return {};
     }
-    TMREC_CHECKED(publish(temporary, id, bytes.size()));
+    if (::rename(temporary.c_str(), path_of(id).c_str()) != 0) {
+      const int err = errno;
+      ::unlink(temporary.c_str());
+      return fail_errno(path_of(id).string(), err);
+    }
+    const std::lock_guard lock(shared_->mutex);
+    shared_->unsynced.push_back(id);
   }
   if (file >= 0) know_verified(id, file);
   return {};

@@ -39,7 +39,7 @@ class BlobStore {
   Result<BlobId> put_bytes(std::span<const std::uint8_t> bytes);
   // Stores `bytes`, whose hash the caller has just computed. `file`: a descriptor of a file of this user's that holds
   // them, whose directory is private and which nobody writes to again, to be linked instead of copied where that is
-  // possible; -1: none. A copy made here has mode 0400.
+  // possible, also in place of a copy; -1: none. A copy made here has mode 0400.
   Result<void> put_known(const BlobId& id, std::span<const std::uint8_t> bytes, int file);
 
   // A new read-only close-on-exec descriptor, the caller's to close. The content is hashed when this process opens the
@@ -79,6 +79,7 @@ class BlobStore {
   explicit BlobStore(std::filesystem::path root) : root_(std::move(root)), shared_(std::make_unique<Shared>()) {}
   static Result<Identity> identify(int fd);
   bool holds(const BlobId& id, std::uint64_t size) const;
+  bool is_blob(const BlobId& id, int fd) const;
   void know_verified(const BlobId& id, int fd);
   Result<BlobId> store(int fd, std::uint64_t size);
   Result<BlobId> publish(const std::filesystem::path& temporary, const BlobId& id, std::uint64_t size);

@@ -20,7 +20,7 @@ struct Options {
   std::uint64_t seed = 0;              // of the scheduling policy
   bool chaos = false;                  // schedule to bring out races; wants a seed other than 0
   bool count_ticks = true;             // patch the program's code, so that it can be stopped anywhere
-  std::uint64_t slice = 1'000'000;     // ticks a task may compute before others have a turn; at least 1
+  std::uint64_t slice = 250'000;       // ticks a task may compute before others have a turn; at least 1
   std::vector<std::string> unpatched;  // file names of modules to leave alone
   std::filesystem::path plan_cache;    // where plans for patching are kept; empty: nowhere
   // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.

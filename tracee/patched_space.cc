@@ -50,8 +50,8 @@ struct Piece {
   std::vector<std::uint8_t> bytes;
 };
 
-// What one pass over a module's edits does in such a piece: `each` gets the bytes of an edit in memory, what the program
-// had there, and what the plan puts there. `original` goes on from piece to piece.
+// What one pass over a module's edits does in such a piece: `each` gets the bytes of an edit in memory, what the
+// program had there, and what the plan puts there. `original` goes on from piece to piece.
 template <class Each>
 bool for_each_edit(const patch::Plan& plan, Piece& piece, const std::uint8_t*& original, Each&& each) {
   const std::uint32_t begin = plan.edits[piece.first].program;
@@ -64,7 +64,8 @@ bool for_each_edit(const patch::Plan& plan, Piece& piece, const std::uint8_t*& o
   return true;
 }
 
-std::optional<std::vector<Piece>> read_pieces(const RemoteMemory& memory, const PatchedModule& module) {
+std::optional<std::vector<Piece>> read_pieces(const RemoteMemory& memory, const PatchedModule& module,
+                                              patch::Bytes untouched = {}) {
   const patch::Plan& plan = *module.plan;
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < plan.edits.size();) {
@@ -77,8 +78,14 @@ std::optional<std::vector<Piece>> read_pieces(const RemoteMemory& memory, const 
       ++piece.end;
     }
     const patch::Edit& last = plan.edits[piece.end - 1];
-    piece.bytes.resize(last.program + last.length - begin);
-    if (!memory.read(module.text.value + begin, piece.bytes.data(), piece.bytes.size())) return std::nullopt;
+    const std::uint32_t size = last.program + last.length - begin;
+    if (untouched.size() == plan.text_size) {
+      const patch::Bytes there = untouched.subspan(begin, size);
+      piece.bytes.assign(there.begin(), there.end());
+    } else {
+      piece.bytes.resize(size);
+      if (!memory.read(module.text.value + begin, piece.bytes.data(), size)) return std::nullopt;
+    }
     i = piece.end;
     pieces.push_back(std::move(piece));
   }
@@ -94,9 +101,9 @@ bool write_pieces(const RemoteMemory& memory, const PatchedModule& module, const
 
 }  // namespace
 
-bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block block) {
+bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block block, patch::Bytes untouched) {
   const patch::Plan& plan = *module.plan;
-  auto pieces = read_pieces(memory, module);
+  auto pieces = read_pieces(memory, module, untouched);
   if (!pieces) return false;
   const std::uint8_t* original = plan.originals().data();
   for (Piece& piece : *pieces) {

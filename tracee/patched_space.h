@@ -43,8 +43,9 @@ class PatchedSpace {
 
   // The block is mapped. Writes the trampolines, unless they were mapped with it, and edits the text. False: the memory
   // is not there, or not what the plan is for; nothing refers to the block then.
+  // `untouched`: the text's bytes, where memory is known to show them, and need not be read; else empty.
   enum class Block { Empty, Filled };
-  bool apply(const RemoteMemory& memory, PatchedModule module, Block block = Block::Empty);
+  bool apply(const RemoteMemory& memory, PatchedModule module, Block block = Block::Empty, patch::Bytes untouched = {});
   // Makes the text what it was. The trampolines keep working for tasks that are there.
   bool undo(const RemoteMemory& memory, RemoteAddr text);
   void forget(RemoteAddr text);

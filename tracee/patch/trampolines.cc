@@ -11,8 +11,13 @@ namespace {
 constexpr std::uint32_t kLongestLoop = 192;  // bytes
 constexpr std::uint32_t kLoopAlign = 32;
 
-// Rounds of a copied loop to one tick: less than 128 bytes of them.
-constexpr unsigned rounds_of(std::uint32_t bytes) { return bytes <= 16 ? 8 : bytes <= 32 ? 4 : bytes <= 64 ? 2 : 1; }
+// Rounds of a copied loop to one tick: at most 192 bytes of them, which take longer than a count.
+constexpr unsigned rounds_of(std::uint32_t bytes) { return bytes <= 24 ? 8 : bytes <= 48 ? 4 : bytes <= 96 ? 2 : 1; }
+// Its rounds take long on purpose (F3 90), and somebody waits for their end.
+bool is_pause(const CodeMap& code, const Insn& insn) {
+  const Bytes bytes = code.bytes(insn);
+  return insn.length == 2 && bytes[0] == 0xf3 && bytes[1] == 0x90;
+}
 constexpr std::uint64_t round_key(unsigned round, std::uint32_t at) { return std::uint64_t{round} << 32 | at; }
 }  // namespace
 
@@ -88,7 +93,10 @@ std::optional<std::size_t> Trampolines::loop_tick(std::size_t index, std::uint32
   piece.align = kLoopAlign;
   // A jump to itself: nothing but the tick remains.
   const bool empty = head == index && (branch.kind == Kind::JmpShort || branch.kind == Kind::JmpNear);
-  const unsigned rounds = empty ? 0 : rounds_of(branch.end() - target);
+  const bool waits = std::any_of(code_.insns().begin() + static_cast<std::ptrdiff_t>(head),
+                                 code_.insns().begin() + static_cast<std::ptrdiff_t>(index),
+                                 [this](const Insn& insn) { return is_pause(code_, insn); });
+  const unsigned rounds = empty ? 0 : waits ? 1 : rounds_of(branch.end() - target);
   for (unsigned round = 0; round < rounds; ++round) copy_round(piece, head, index, round);
   std::uint32_t entry = piece.code.size();
   piece.resumes.emplace_back(stop, piece.code.count_and_loop(target, empty ? entry : 0, stop));
