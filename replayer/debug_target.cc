@@ -1,13 +1,16 @@
 #include "replayer/debug_target.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include "replayer/stub.h"
 #include "syscalls/table.h"
+#include "tracee/proc.h"
 
 namespace tmrec::replayer {
 
@@ -304,6 +307,27 @@ Result<std::string> DebugTarget::executable() {
   return now->program;
 }
 
+// What /proc/PID/maps would say to the program: without what is tmrec's, with the names of the recorded files.
+Result<std::string> DebugTarget::maps() {
+  Task* const task = any_task();
+  if (task == nullptr) return fail(ErrorKind::NotFound, "the process has ended");
+  TMREC_TRY(const auto lines, tracee::read_maps(task->stub->tid()));
+  std::string text;
+  for (const tracee::MapsLine& line : lines) {
+    const std::uint64_t start = line.start.value;
+    const bool ours = (start >= kStubPage && start < kStubPage + kStubSize) ||
+                      (start >= agent::kBase && start < agent::kEnd) ||
+                      task->space->patches.with_block(start) != nullptr;
+    if (ours) continue;
+    const std::string blob = std::filesystem::path(line.name).filename().string();
+    const std::string name = history_.path_of(BlobId{blob}).value_or(line.name.starts_with('[') ? line.name : "");
+    text += fmt::format("{:x}-{:x} {}{}{}{} {:08x} 00:00 0 {:>{}}{}\n", start, line.end.value,
+                        (line.prot & PROT_READ) != 0 ? 'r' : '-', (line.prot & PROT_WRITE) != 0 ? 'w' : '-',
+                        (line.prot & PROT_EXEC) != 0 ? 'x' : '-', line.shared ? 's' : 'p', line.offset, "", 20, name);
+  }
+  return text;
+}
+
 // Debug information in files of its own was not mapped, so is not in the recording; this machine's is no secret, and
 // the debugger checks that it belongs to what it debugs.
 Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
@@ -313,7 +337,12 @@ Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
     learned_ = now->since;
   }
   Fd file;
-  if (const auto blob = history_.file(path)) {
+  if (path.starts_with("/proc/") && path.ends_with("/maps")) {
+    TMREC_TRY(const std::string text, maps());
+    file.reset(memfd_create("tmrec-maps", MFD_CLOEXEC));
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    if (!file || write_all(file.get(), {bytes, text.size()}) != 0) return fail_errno("cannot create a memory file");
+  } else if (const auto blob = history_.file(path)) {
     TMREC_TRY(const int opened, timeline_.session().objects().blobs()->open_verified(*blob));
     file.reset(opened);
   } else if (path.starts_with("/usr/lib/debug/") && path.find("/../") == std::string::npos) {

@@ -55,6 +55,7 @@ class DebugTarget : public gdbstub::Target {
   Result<gdbstub::Stop> backward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
   gdbstub::Stop stop_of(const Halt& halt);
   gdbstub::Stop stopped(gdbstub::Stop::Why why);
+  Result<std::string> maps();
   // The program the process executes here.
   Result<const History::Image*> image();
 

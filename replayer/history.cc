@@ -92,6 +92,13 @@ std::string History::name_of(Tid task, EventNo after) const {
   return name;
 }
 
+std::optional<std::string> History::path_of(const BlobId& content) const {
+  for (const auto& [path, blob] : files_) {
+    if (blob == content) return path;
+  }
+  return std::nullopt;
+}
+
 Result<Snapshot> History::snapshot(const Image& image) const {
   TMREC_TRY(const fs::path path, trace_.snapshot(image.snapshot));
   return read_core(path);

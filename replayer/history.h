@@ -32,6 +32,7 @@ class History {
   std::string name_of(Tid task, EventNo after) const;
   // The content of a file that was mapped, by the path under which the program or its debugger may know it.
   std::optional<BlobId> file(const std::string& path) const;
+  std::optional<std::string> path_of(const BlobId& content) const;
   Result<Snapshot> snapshot(const Image& image) const;
   // Of images noted so far, so that their files are known.
   Result<void> learn_files(const Image& image);
