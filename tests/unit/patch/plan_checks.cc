@@ -234,11 +234,13 @@ class Check {
   // A call does not return when it is the last thing before what is called itself.
   bool ends_function(std::size_t index) const {
     const auto& insns = m_.code.insns();
-    std::size_t next = index + 1;
-    while (next < insns.size() && insns[next].kind == Kind::Nop && insns[next - 1].end() == insns[next].at) ++next;
-    if (next == insns.size() || insns[next - 1].end() != insns[next].at) return true;
-    return called_.test(insns[next].at) ||
-           std::ranges::binary_search(m_.code.functions(), insns[next].at, {}, &FunctionRange::begin);
+    for (std::size_t next = index + 1; next < insns.size() && insns[next - 1].end() == insns[next].at; ++next) {
+      const std::uint32_t at = insns[next].at;
+      if (called_.test(at) || std::ranges::binary_search(m_.code.functions(), at, {}, &FunctionRange::begin))
+        return true;
+      if (insns[next].kind != Kind::Nop) return false;
+    }
+    return true;
   }
 
   // Where control goes from an instruction without passing a site: behind it, and where it branches to or calls.
