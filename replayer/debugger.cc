@@ -161,9 +161,20 @@ Result<Fd> listen_on(const std::string& address, std::string& bound) {
 
 namespace {
 
+// The debugger has ended, perhaps without a word: nothing stays behind. The stubs end with this process.
+std::string ending_socket, ending_directory;
+void end_with_debugger(int) {
+  unlink(ending_socket.c_str());
+  rmdir(ending_directory.c_str());
+  _exit(0);
+}
+
 // In the serving child: everything it says before the debugger is there goes to the parent, one line.
 [[noreturn]] void serve_in_child(const DebugOptions& options, const PrivateSocket& socket, int report) {
   setpgid(0, 0);  // Ctrl-C is the debugger's
+  ending_socket = socket.path.string();
+  ending_directory = socket.path.parent_path().string();
+  std::signal(SIGTERM, end_with_debugger);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   std::signal(SIGTTOU, SIG_IGN);
   bool begun = false;
