@@ -6,11 +6,11 @@
 // Solution: what lies on no cycle is not counted. Branches: of those that lead backwards, the ones whose target leads
 // back to them without another counted branch. Calls: the graph of calls and tail calls is searched depth first, and
 // edges to functions that are still being searched are the ones that close its cycles.
-// Indirect jumps are counted, so nothing is known to follow them. A function with one that can't be is left to the simple
-// rule: all that leads backwards is counted. Calls through pointers are counted,
-// too; calls of other modules by name are taken to return: functions of two modules that call each other by name
-// alone, and never loop, are not counted. Calls of the module's own functions by name are calls like any other.
-// Rejected: the least number of counted edges (NP-hard, and the fewest are not the coldest).
+// Indirect jumps are counted, so nothing is known to follow them. A function with one that can't be is left to the
+// simple rule: all that leads backwards is counted. Calls through pointers are counted, too; calls of other modules by
+// name are taken to return: functions of two modules that call each other by name alone, and never loop, are not
+// counted. Calls of the module's own functions by name are calls like any other. Rejected: the least number of counted
+// edges (NP-hard, and the fewest are not the coldest).
 #pragma once
 
 #include <unordered_map>

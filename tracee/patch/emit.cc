@@ -66,6 +66,12 @@ std::uint32_t Code::count_and_loop(std::uint32_t program, std::int64_t again, st
   return resume;
 }
 
+void Code::show_return(std::int64_t va) {
+  raw({0x48, 0x8d, 0x0d});  // lea va(%rip),%rcx
+  links_.push_back({size(), Link::To::Address, 0, va});
+  word32(0);
+}
+
 void Code::leave(std::uint32_t stop, std::uint32_t common) {
   raw({0x65, 0xc7, 0x04, 0x25});  // movl $stop,%gs:kStop
   word32(TaskArea::kStop);

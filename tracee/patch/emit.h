@@ -68,6 +68,8 @@ class Code {
   // Counts a tick and goes on at offset `again` of this code; to the agent when it was the last. Returns where the
   // agent continues.
   std::uint32_t count_and_loop(std::uint32_t program, std::int64_t again, std::uint32_t stop);
+  // Behind a system call, rcx holds the address of the next instruction: that of the program's, at `va`.
+  void show_return(std::int64_t va);
   // TaskArea::kStop = stop, and on to the block's common code at `common`.
   void leave(std::uint32_t stop, std::uint32_t common);
 

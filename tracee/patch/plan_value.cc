@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x6e616c7063726d74;  // "tmrcplan"
 
-// Traces keep plans: this moves only when an older reader would misunderstand one, not with every change of the patcher.
+// Traces keep plans: this moves only when an older reader would misunderstand one, not with every change of the
+// patcher.
 constexpr std::uint32_t kEncoding = 2;
 constexpr std::uint32_t kUnaligned = 1;  // the header is not padded to a page
 

@@ -221,6 +221,10 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
     piece.code.place(insn.at, Phase::Going);
     piece.code.copy(code_, insn);
     piece.resumes.emplace_back(stop, piece.code.size());
+    if (*kind == SiteKind::Syscall) {
+      piece.code.place(insn.end(), Phase::Going);
+      piece.code.show_return(static_cast<std::int64_t>(code_.va(insn.end())));
+    }
   }
   plan_.sites.push_back({insn.at, stop, *kind, method, insn.length});
 }
