@@ -28,6 +28,8 @@ struct RecordOptions {
   std::uint64_t seed = 0;
   std::uint64_t slice = 250'000;
   bool no_ticks = false;
+  bool no_agent = false;
+  std::uint32_t agent_after = recorder::Options{}.agent_after;
   bool chaos = false;
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
@@ -97,6 +99,8 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .seed = options.chaos && options.seed == 0 ? some_seed() : options.seed,
       .chaos = options.chaos,
       .count_ticks = !options.no_ticks,
+      .use_agent = !options.no_ticks && !options.no_agent,
+      .agent_after = options.agent_after,
       .slice = options.slice,
       .unpatched = options.unpatched,
       .plan_cache = tracee::PlanCache::default_directory(),
@@ -152,9 +156,10 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--seed", options->seed, "Seed of the scheduling policy (default 0)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
-  app.add_flag("--chaos", options->chaos,
-               "Schedule to bring out races: hold tasks back, cut slices short. Repeatable by the --seed that tmrec info "
-               "shows, as far as the program gets the same input");
+  app.add_flag(
+      "--chaos", options->chaos,
+      "Schedule to bring out races: hold tasks back, cut slices short. Repeatable by the --seed that tmrec info "
+      "shows, as far as the program gets the same input");
   app.add_option("--slice", options->slice, "Ticks a task may compute while others wait (default 250000)")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
@@ -163,6 +168,10 @@ Action add_record(CLI::App& app, const Words& words) {
       ->type_name("MODULE");
   app.add_flag("--no-ticks", options->no_ticks,
                "Leave all code as it is: a task can then only be stopped at system calls");
+  app.add_flag("--no-agent", options->no_agent, "Stop the program at every system call, instead of recording in place");
+  app.add_option("--agent-after", options->agent_after,
+                 "Record in place once a thread has made N system calls (default 48)")
+      ->type_name("N");
   app.footer(kExamples);
   return [options, &words] {
     const Result<int> status = record(*options, words.after);

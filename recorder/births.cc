@@ -49,22 +49,25 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
     return birth.flags;  // likewise; its end must not be taken for the parent's
   }
   auto process = process_;
-  if ((birth.flags & CLONE_THREAD) == 0) process = std::make_shared<Process>(Process{child_tid, 0});
+  if ((birth.flags & CLONE_THREAD) == 0)
+    process = std::make_shared<Process>(Process{child_tid, 0, process_->program_sigsys, process_->no_agent});
   event.child_process = Tid(process->leader);
   auto space = space_;
   if ((birth.flags & CLONE_VM) == 0) {
     auto memory = tracee::RemoteMemory::open(child_tid);
     if (!memory) throw sched::EndRecording{memory.error().text};
-    space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory),
-                                                        space_->call_gadget,
-                                                        {},
-                                                        space_->syscall_sites,
-                                                        session_.in_flux(*space_),
-                                                        0,
-                                                        space_->dumpable,
-                                                        space_->patches,
-                                                        space_->areas,
-                                                        space_->patches_off});
+    space = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory),
+                                                        .call_gadget = space_->call_gadget,
+                                                        .vdso = space_->vdso,
+                                                        .vdso_led = space_->vdso_led,
+                                                        .syscall_sites = space_->syscall_sites,
+                                                        .copied_in_flux = session_.in_flux(*space_),
+                                                        .dumpable = space_->dumpable,
+                                                        .patches = space_->patches,
+                                                        .areas = space_->areas,
+                                                        .patches_off = space_->patches_off});
+    space->ring = space_->ring;
+    space->no_agent = space_->no_agent;
     space->areas.keep_only(area);
     if (area.value != 0) prepare_counter(space->memory, area, first);
   }
@@ -132,11 +135,19 @@ void TaskLife::trap_cpuid() {
 }
 
 // What a program needs to be counted; a program that uses %gs gets nothing of it.
-void TaskLife::begin_patching(const std::vector<Mapping>& mappings) {
+void TaskLife::begin_patching(Snapshot& snapshot) {
   if (!session_.options().count_ticks) return;
-  session_.foresee_modules(tid(), mappings);
-  if (uses_gs(mappings)) return session_.note("the program uses %gs: ticks are not counted");
+  session_.foresee_modules(tid(), snapshot.mappings);
+  if (uses_gs(snapshot.mappings)) return session_.note("the program uses %gs: ticks are not counted");
   map_agent();
+  if (!counts() || !session_.options().use_agent || space_->vdso.value == 0) return;
+  tracee::lead_vdso_to(memory(), space_->vdso, tracee::kMostOfVdso, agent::directory().clock);
+  space_->vdso_led = true;
+  for (Extent& page : snapshot.pages) {
+    const bool shows = page.addr.value < space_->vdso.value + tracee::kMostOfVdso &&
+                       page.addr.value + page.bytes.size() > space_->vdso.value;
+    if (shows) page.bytes = memory().read_some(page.addr, page.bytes.size());
+  }
 }
 
 void TaskLife::enter_program(pid_t former) {
@@ -145,17 +156,20 @@ void TaskLife::enter_program(pid_t former) {
     throw sched::EndRecording{
         fmt::format("task {} executes a program that may not be traced ({})", tid(), memory.error().text)};
   }
-  space_ = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, {}, 1});
+  space_ = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory), .tasks = 1});
   session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
   interrupted_.reset();
   at_syscall_ = false;
 
   area_ = RemoteAddr(0);
+  dispatched_ = conducts_ = traced_once_ = false;
+  traced_calls_ = 0;
+  process_->program_sigsys.reset();
   prepare_vdso(tid(), stopped(), *space_, session_);
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
-  begin_patching(snapshot->mappings);
+  begin_patching(*snapshot);
   snapshot->regs = stopped().regs();
   if (session_.manifest().cpuid_trapped) trap_cpuid();
   ExecEvent event;

@@ -79,6 +79,7 @@ void TaskLife::log_enter(OpenCall& open) {
 int TaskLife::on_syscall() {
   Regs entry = stopped().regs();
   if (answer_agent(entry)) return signal_;
+  traced_once_ = false;
   if (entry.orig_rax == SYS_execve || entry.orig_rax == SYS_execveat) ticks();  // its counter goes with its memory
   require_64_bit_call(entry);
   if (!deferred_.empty()) return deliver_deferred(entry);
@@ -91,6 +92,7 @@ int TaskLife::on_syscall() {
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
   if (maps_socket(open.call)) return refuse(open, ENODEV), 0;
+  prepare_for_call(open.call);
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
   if (writes_to_code(open.call)) {
     log_enter(open);
@@ -124,7 +126,8 @@ int TaskLife::on_syscall() {
   }
   finish_call(open);
   if (made_task) task_.after_birth();
-  return 0;
+  // What came while the task made calls for us: it still stands behind its own.
+  return deferred_.empty() ? 0 : take_deferred(stopped().regs());
 }
 
 // CLONE_UNTRACED would let a task escape; a kernel that does not know a flag says EINVAL.
@@ -222,8 +225,13 @@ void TaskLife::finish_call(OpenCall& open) {
   stand_at(after);
   at_syscall_ = false;
   at_event_ = true;
+  forget_descriptors_of(open.call);
+  teach_descriptor(open.call, ret);
+  if (mapping && mapping->kind == MapSource::Kind::File) session_.forget_descriptors();
+  if (!is_restart(ret)) consider_agent();
   if (open.decision.policy == Policy::Memory) follow_mappings(open.call, ret, mapping);
   if (open.decision.blocking == syscalls::Blocking::Yield) return task_.yield(SwitchEvent::Reason::Yield);
+  if (std::exchange(exhausted_, false)) return task_.yield(SwitchEvent::Reason::SliceEnd);
   task_.preemption_point();
 }
 

@@ -31,12 +31,12 @@ RemoteAddr TaskAreas::take() {
 }
 
 void TaskAreas::give_back(RemoteAddr area) {
-  if (agent::is_area(area.value)) used_[(area.value - agent::kAreas) / agent::kAreaSize] = false;
+  if (agent::is_area(area.value)) used_[agent::index_of_area(area)] = false;
 }
 
 void TaskAreas::keep_only(RemoteAddr area) {
   std::fill(used_.begin(), used_.end(), false);
-  if (agent::is_area(area.value)) used_[(area.value - agent::kAreas) / agent::kAreaSize] = true;
+  if (agent::is_area(area.value)) used_[agent::index_of_area(area)] = true;
 }
 
 Ticks TaskLife::ticks() {
@@ -82,7 +82,7 @@ void TaskLife::map_agent() {
   const RemoteAddr area = space_->areas.take();
   const Ticks first(session_.loop().policy().first_ticks());
   if (!agent::install(memory()) || !prepare_counter(memory(), area, first)) return;
-  call_remotely(SYS_mprotect, {agent::kBase, agent::kAreas - agent::kBase, PROT_READ | PROT_EXEC});
+  call_remotely(SYS_mprotect, {agent::kBase, agent::kExecutable, PROT_READ | PROT_EXEC});
   Regs regs = stopped().regs();
   regs.gs_base = area.value;
   stopped().set_regs(regs);
@@ -124,6 +124,18 @@ bool TaskLife::answer_agent(const Regs& at_call) {
     case agent::Question::Special:
       on_special_instruction(at_call);
       return true;
+    case agent::Question::Call: {
+      // The agent has been told meanwhile to leave calls alone: the task goes on in front of its own.
+      auto asked = agent::program_state(memory(), space_->patches, area_, at_call);
+      if (!asked) throw sched::EndRecording{fmt::format("task {} has lost its area", tid())};
+      leave_agent(asked->regs);
+      signal_ = 0;
+      return true;
+    }
+    case agent::Question::Returned:
+      signal_ = 0;
+      on_return(at_call);
+      return true;
   }
   return false;
 }
@@ -132,7 +144,7 @@ bool TaskLife::answer_agent(const Regs& at_call) {
 // the supervisor be killed here.
 void TaskLife::leave_agent(const Regs& program) {
   stopped().set_regs(program);
-  task_.run(Resume::ToSyscall);
+  if (!at_dispatch_) task_.run(Resume::ToSyscall);
   stand_at(program);
   at_syscall_ = false;
 }

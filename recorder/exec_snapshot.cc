@@ -123,6 +123,7 @@ void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, S
   if (!maps || vdso == maps->end()) return session.note("no vdso");
   const Regs regs = task.regs();
   if (auto patched = tracee::patch_vdso(space.memory, vdso->start, vdso->end - vdso->start)) {
+    space.vdso = vdso->start;
     space.call_gadget = patched->call_gadget;
     space.hidden_variable = bind_early(space.memory, regs.rsp, patched->bind_now);
   } else {

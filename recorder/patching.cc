@@ -18,6 +18,7 @@
 #include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
+#include "tracee/vdso.h"
 
 namespace tmrec::recorder {
 
@@ -251,6 +252,9 @@ void TaskLife::leave_gs_to_program() {
   session_.note("the program uses %gs: ticks are not counted");
   space_->patches_off = true;
   undo_patches(0, ~std::uint64_t{0});
+  if (!std::exchange(space_->vdso_led, false)) return;
+  tracee::lead_vdso_to(memory(), space_->vdso, tracee::kMostOfVdso, 0);
+  session_.append(tid(), PatchEvent{PatchEvent::Kind::Undone, space_->vdso, {}, {}, "[vdso]"});
 }
 
 // Whether one of a new program's modules does, so that nothing of it need be patched.

@@ -17,10 +17,11 @@ constexpr std::array kAbove{Reach::Above, Reach::Above2, Reach::FarAbove, Reach:
 
 }  // namespace
 
-patch::PlanOptions plan_options(Reach reach) {
+// `syscalls`: for the agent; otherwise their stops find them as they are.
+patch::PlanOptions plan_options(Reach reach, bool syscalls) {
   patch::PlanOptions wanted;
   wanted.reach = reach;
-  wanted.syscalls = false;  // their stops find them as they are
+  wanted.syscalls = syscalls;
   return wanted;
 }
 

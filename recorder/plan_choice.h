@@ -8,7 +8,7 @@
 
 namespace tmrec::recorder {
 
-patch::PlanOptions plan_options(patch::Reach reach);
+patch::PlanOptions plan_options(patch::Reach reach, bool syscalls);
 
 // For a module whose text is mapped from `start`; never empty.
 std::span<const patch::Reach> reaches_at(RemoteAddr start);

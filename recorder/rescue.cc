@@ -20,6 +20,7 @@
 
 #include <fmt/format.h>
 
+#include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/patched_space.h"
 #include "tracee/proc.h"
@@ -199,6 +200,7 @@ class Rescue {
     const auto memory = tracee::RemoteMemory::open(pid);
     if (!maps || !memory) return;
     tracee::undo_all_patches(pid, *memory);
+    agent::stand_down(*memory);
     const auto vdso = std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name);
     if (vdso == maps->end()) return;
     const RemoteAddr gadget = vdso->start + kPaddingAt;

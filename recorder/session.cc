@@ -71,9 +71,15 @@ Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWrit
 }
 
 EventNo Session::append(pid_t task, EventBody body) {
+  Ticks ticks;
+  if (auto life = lives_.find(task); life != lives_.end()) ticks = life->second->ticks();
+  return append(task, std::move(body), ticks);
+}
+
+EventNo Session::append(pid_t task, EventBody body, Ticks ticks) {
   Event event;
   event.tid = Tid(task);
-  if (auto life = lives_.find(task); life != lives_.end()) event.ticks = life->second->ticks();
+  event.ticks = ticks;
   event.time_ns = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_).count());
   event.body = std::move(body);
@@ -82,7 +88,7 @@ EventNo Session::append(pid_t task, EventBody body) {
 
 Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource& source, patch::Reach reach) {
   TMREC_TRY(const MappedFile file, MappedFile::open(blobs_.path_of(source.blob)));
-  return plans_.find_or_make({source.blob.hex, plan_options(reach)}, file.bytes(), source.path);
+  return plans_.find_or_make({source.blob.hex, plan_options(reach, options_.use_agent)}, file.bytes(), source.path);
 }
 
 // A file that is going to be mapped is stored now instead of then, so that this costs no second look at all its bytes.
@@ -99,7 +105,7 @@ void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
       if (mapping.source.blob == *blob && (mapping.prot & PROT_EXEC) != 0) start = mapping.start;
     }
     const patch::Reach reach = first_reach(start, file.needs.text_size);
-    plans_.prepare({{{blob->hex, plan_options(reach)}, blobs_.path_of(*blob)}});
+    plans_.prepare({{{blob->hex, plan_options(reach, options_.use_agent)}, blobs_.path_of(*blob)}});
   });
 }
 
@@ -110,6 +116,13 @@ Result<Session::StoredPlan> Session::store_plan(const tracee::EncodedPlan& plan)
   StoredPlan stored{plan.id, nullptr};
   if (const auto file = blobs_.open_verified(plan.id)) stored.file = std::make_shared<const Fd>(*file);
   return stored_plans_[plan.name] = std::move(stored);
+}
+
+void Session::forget_descriptors() {
+  std::erase_if(rings_, [](const auto& ring) { return ring.expired(); });
+  for (const auto& known : rings_) {
+    if (auto ring = known.lock()) ring->forget_descriptors();
+  }
 }
 
 bool Session::is_left_alone(const std::string& path) const {
@@ -206,13 +219,23 @@ std::optional<RemoteAddr> Session::call_gadget_in(const tracee::RemoteMemory& me
 
 // Undoes what tmrec changed in a task that goes on without it. Its CPUs are set from outside; the trap on rdtsc only
 // the task itself can take off.
-void Session::release(tracee::Stopped& task) {
+bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   sched_setaffinity(task.tid(), sizeof affinity, &affinity);
   auto memory = tracee::RemoteMemory::open(task.tid());
-  if (memory) tracee::undo_all_patches(task.tid(), *memory);  // the other tasks of its space are stopped too
-  auto gadget = memory ? call_gadget_in(*memory) : std::nullopt;
-  if (!gadget) return;
+  if (memory) {
+    tracee::undo_all_patches(task.tid(), *memory);  // the other tasks of its space are stopped too
+    agent::stand_down(*memory);
+  }
+  const bool dispatched = stop.kind == tracee::Stop::Kind::Signal && agent::is_dispatch(task.siginfo());
   Regs regs = task.regs();
+  if (dispatched) {
+    // The call is made again, and reaches the kernel.
+    regs.rip -= 2;
+    regs.orig_rax = ~std::uint64_t{0};
+    task.set_regs(regs);
+  }
+  auto gadget = memory ? call_gadget_in(*memory) : std::nullopt;
+  if (!gadget) return dispatched;
   Regs at_call = regs;
   // A task at a system call entry is about to perform it: the number is taken back and the call made again.
   bool at_entry = static_cast<std::int64_t>(regs.rax) == -ENOSYS && static_cast<std::int64_t>(regs.orig_rax) >= 0;
@@ -230,14 +253,16 @@ void Session::release(tracee::Stopped& task) {
   if (manifest_.cpuid_trapped) {
     tracee::recorded_call(task, *memory, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
+  if (life != lives_.end()) life->second->give_up_agent(task, arrived);
   tracee::queue_signals(task, *memory, *gadget, arrived);
   task.set_regs(regs);
+  return dispatched;
 }
 
 std::string Session::run(pid_t pid, tracee::Stopped first) {
   auto memory = tracee::RemoteMemory::open(pid);
   if (!memory) return memory.error().text;
-  auto space = std::make_shared<AddressSpace>(AddressSpace{std::move(*memory), {}, {}, {}, {}, 0});
+  auto space = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory)});
   auto process = std::make_shared<Process>(Process{pid, 0});
   std::string ended_early;
   try {
@@ -255,7 +280,8 @@ std::string Session::run(pid_t pid, tracee::Stopped first) {
   } catch (const tracee::ImpossibleState& state) {
     ended_early = fmt::format("internal error: {}", state.what);
   }
-  if (!ended_early.empty()) loop_.release_all([this](tracee::Stopped& task) { release(task); });
+  if (!ended_early.empty())
+    loop_.release_all([this](tracee::Stopped& task, const tracee::Stop& stop) { return release(task, stop); });
   append(pid, EndEvent{ended_early});
   return ended_early;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sched.h>
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "format/snapshot.h"
 #include "format/trace_dir.h"
 #include "recorder/backings.h"
+#include "recorder/call_ring.h"
 #include "recorder/early_binding.h"
 #include "recorder/foresight.h"
 #include "recorder/memory_check.h"
@@ -42,21 +44,28 @@ class TaskAreas {
 // One address space, shared by threads and by what vfork makes.
 struct AddressSpace {
   tracee::RemoteMemory memory;
-  std::optional<RemoteAddr> call_gadget;            // in the patched vdso
-  std::optional<HiddenVariable> hidden_variable;    // to be taken back
-  std::unordered_set<std::uint64_t> syscall_sites;  // rip behind `syscall` instructions seen to be that
+  std::optional<RemoteAddr> call_gadget = {};            // in the patched vdso
+  RemoteAddr vdso = {};                                  // where that is
+  bool vdso_led = false;                                 // its functions lead to the agent
+  std::optional<HiddenVariable> hidden_variable = {};    // to be taken back
+  std::unordered_set<std::uint64_t> syscall_sites = {};  // rip behind `syscall` instructions seen to be that
   // Copied by fork while calls of the parent's other threads were writing there: the copy may be of either state.
-  std::vector<AddressRange> copied_in_flux;
+  std::vector<AddressRange> copied_in_flux = {};
   int tasks = 0;     // alive in it
   int dumpable = 1;  // PR_SET_DUMPABLE, as the program sees it
   tracee::PatchedSpace patches = {};
   TaskAreas areas = {};
-  bool patches_off = false;  // the program uses %gs itself
+  bool patches_off = false;             // the program uses %gs itself
+  std::shared_ptr<CallRing> ring = {};  // of the agent, once a task uses it; forked spaces share it
+  bool no_agent = false;                // every call stops
 };
 
 struct Process {
   pid_t leader = 0;
   int tasks = 0;  // alive
+  // The kernel's struct sigaction of SIGSYS as the program set it, while the agent's stands in its place.
+  std::optional<std::array<std::uint64_t, 4>> program_sigsys = {};
+  bool no_agent = false;  // every call stops
 };
 
 // A signal every 100 ms that interrupts waitpid, so that the loop looks at starvation and at the log's health.
@@ -83,6 +92,7 @@ class Session {
   std::string run(pid_t pid, tracee::Stopped first);
 
   EventNo append(pid_t task, EventBody body);
+  EventNo append(pid_t task, EventBody body, Ticks ticks);
 
   // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
   Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
@@ -96,12 +106,15 @@ class Session {
   void foresee_modules(pid_t pid, const std::vector<Mapping>& mappings);
   // The user wants this module unpatched.
   bool is_left_alone(const std::string& path) const;
+  // What agents know of descriptors is out of date: of this program, or of all.
+  void forget_descriptors();
+  void add_ring(const std::shared_ptr<CallRing>& ring) { rings_.push_back(ring); }
   // Ticks until a task is stopped next.
   std::uint64_t slice() { return loop_.policy().ticks(options_.slice); }
 
   // Counts something for `tmrec info`.
   void refused(const std::string& what) { tally(manifest_.refused, what); }
-  void note(const std::string& what) { tally(manifest_.notes, what); }
+  void note(const std::string& what, std::uint64_t n = 1) { tally(manifest_.notes, what, n); }
 
   // Adds a task and starts its life at the stop it stands in.
   void adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process, std::shared_ptr<AddressSpace> space,
@@ -124,6 +137,9 @@ class Session {
   // Some file was opened with O_DIRECT: such reads may change more of their buffer than they return.
   bool reads_directly = false;
 
+  // The task that the agent last performed calls for.
+  pid_t agent_user = 0;
+
   // The CPUs the recording was allowed to use before tmrec pinned it to one; what the program is told.
   cpu_set_t affinity{};
   std::size_t affinity_bytes = 8;  // of the kernel's CPU masks
@@ -137,7 +153,7 @@ class Session {
   Stream stream_of(pid_t tid, int fd) const;
 
  private:
-  void release(tracee::Stopped& task);
+  bool release(tracee::Stopped& task, const tracee::Stop& stop);
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
   void tick();
 
@@ -150,6 +166,7 @@ class Session {
   tracee::PlanCache plans_;
   Foresight foresight_;
   std::unordered_map<std::string, StoredPlan> stored_plans_;
+  std::vector<std::weak_ptr<CallRing>> rings_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::uint64_t last_check_ = 0;                      // the event it followed

@@ -23,6 +23,7 @@
 #include <fmt/format.h>
 
 #include "recorder/task_life.h"
+#include "tracee/agent/agent.h"
 #include "tracee/instruction.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -83,8 +84,23 @@ bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& re
 
 int TaskLife::on_signal(const Stop& stop) {
   siginfo_t info = stopped().siginfo();
+  if (auto answered = on_dispatch(info)) return *answered;
   Regs now = stopped().regs();
-  if (tracee::raised_by_instruction(info)) {
+  // A deferred signal comes back as one sent by the kernel; it gets its own siginfo again.
+  const bool returns = injected_ && injected_->si_signo == stop.signal && info.si_code == SI_KERNEL;
+  if (returns) {
+    info = *injected_;
+    injected_.reset();
+    stopped().set_siginfo(info);
+  }
+  if (info.si_signo == SIGSYS && process_->program_sigsys) {
+    // One for the program, which has to get its own disposition back first.
+    disown_sigsys();
+    injected_ = info;
+    return SIGSYS;
+  }
+  if (!returns && tracee::raised_by_instruction(info)) {
+    if (end_failed_copy(info, now)) return 0;
     if (auto way_out = space_->patches.way_out(info, now)) {
       const bool nothing_executed = is_at_boundary(now);
       now.rip = way_out->value;
@@ -95,17 +111,13 @@ int TaskLife::on_signal(const Stop& stop) {
     if (perform_trapped_instruction(info, now)) return 0;
     return deliver(info, true);
   }
-  // A deferred signal comes back as one sent by the kernel; it gets its own siginfo again.
-  if (injected_ && injected_->si_signo == stop.signal && info.si_code == SI_KERNEL) {
-    info = *injected_;
-    injected_.reset();
-    stopped().set_siginfo(info);
-  }
   const SignalEvent::Action action = action_of(info.si_signo);
   // What a task writes before it dies, others may read: where it dies must be known, if it can be.
   const bool place_matters =
       action == SignalEvent::Action::Handler || (action == SignalEvent::Action::Fatal && counts());
-  if (place_matters && !is_at_boundary(now)) {
+  // Others must not run while a task is in the agent, which may be writing down a call.
+  const bool in_agent = conducts_ && agent::is_code(now.rip) && action == SignalEvent::Action::Stop;
+  if (in_agent || (place_matters && !is_at_boundary(now))) {
     defer(info);
     stop_soon();
     return 0;
@@ -116,6 +128,7 @@ int TaskLife::on_signal(const Stop& stop) {
 void TaskLife::defer(const siginfo_t& info) {
   if (deferred_.empty()) deferred_since_ = std::chrono::steady_clock::now();
   deferred_.push_back(info);
+  ask_soon();
 }
 
 SignalEvent::Action TaskLife::action_of(int signal) {

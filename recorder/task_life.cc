@@ -37,7 +37,9 @@ void TaskLife::live(bool at_exec) {
     int signal = 0;
     for (;;) {
       at_event_ = false;
-      Stop stop = task_.run(Resume::ToSyscall, signal);
+      const Resume how = conduct();
+      Stop stop = task_.run(how, signal);
+      take_records();
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
     }
@@ -109,6 +111,7 @@ std::vector<Extent> TaskLife::memory_written_at_exit(int own_tid) {
 }
 
 void TaskLife::end_of_life() {
+  take_records();
   ExitEvent event;
   bool at_exit_stop = task_.await_exit_stop();
   if (at_exit_stop) {

@@ -32,6 +32,8 @@ class TaskLife {
   // Where the call this task waits in may write at any time.
   const std::vector<AddressRange>& in_flux() const { return in_flux_; }
   const AddressSpace& space() const { return *space_; }
+  const Process& process() const { return *process_; }
+  void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
   // A signal has waited so long that the program would notice.
   bool is_overdue(std::chrono::steady_clock::time_point now) const;
 
@@ -61,6 +63,25 @@ class TaskLife {
   void leave_agent(const Regs& program);
   void on_tick(const Regs& at_call);
   void on_special_instruction(const Regs& at_call);
+
+  // buffering.cc
+  bool may_use_agent() const;
+  void consider_agent();
+  bool prepare_ring();
+  bool own_sigsys();
+  void disown_sigsys();
+  tracee::Resume conduct();
+  void ask_soon();
+  void take_records();
+  std::optional<int> on_dispatch(const siginfo_t& info);
+  void let_call(const Regs& before);
+  void on_return(const Regs& at_call);
+  bool end_failed_copy(const siginfo_t& info, const Regs& now);
+  void enter_again(const Regs& entry);
+  void prepare_for_call(const syscalls::Call& call);
+  void forget_descriptors_of(const syscalls::Call& call);
+  agent::FdClass class_of(int fd);
+  void teach_descriptor(const syscalls::Call& call, std::int64_t ret);
 
   // patching.cc
   void patch_program(const std::vector<Mapping>& mappings);
@@ -113,7 +134,7 @@ class TaskLife {
   void record_exec(OpenCall& open);
   void trap_cpuid();
   void hide_area(tracee::Stopped& child);
-  void begin_patching(const std::vector<Mapping>& mappings);
+  void begin_patching(Snapshot& snapshot);
   void enter_program(pid_t former);  // at the new program's first instruction
 
   // signals.cc: returns the signal to resume with.
@@ -154,6 +175,13 @@ class TaskLife {
   std::uint64_t seen_count_ = 0;
   std::chrono::steady_clock::time_point seen_at_;
   int signal_ = 0;
+  // The agent: set up for this task, by Syscall User Dispatch; performing its calls now, as its memory says; not for
+  // the call that it stands in front of.
+  bool dispatched_ = false, conducts_ = false, traced_once_ = false;
+  bool at_dispatch_ = false;   // the task is stopped by SIGSYS instead of at a call
+  bool exhausted_ = false;     // it has made so many calls that others have a turn
+  unsigned traced_calls_ = 0;  // with a stop, since the agent was last given up
+  Regs last_seen_;             // for what the agent does not record
 };
 
 }  // namespace tmrec::recorder

@@ -40,7 +40,8 @@ void Session::restart_call(Task& task) {
   task.restarts = false;
 }
 
-Result<void> Session::reach_call(Task& task, const Regs& expected, bool rewound) {
+Result<void> Session::reach_call(Task& task, const Regs& expected, Before before) {
+  const bool rewound = before != Before::No;
   if (task.restarts) restart_call(task);
   TMREC_TRY(const Reached reached, run(task));
   const Stop& stop = reached.stop;
@@ -54,6 +55,7 @@ Result<void> Session::reach_call(Task& task, const Regs& expected, bool rewound)
   if (stop.kind == Stop::Kind::Syscall && rewound) {
     there.rip -= 2;
     there.rax = there.orig_rax;
+    if (before == Before::InProgram) there = task.space->patches.program_view(task.space->memory(), task.area, there);
   }
   if (stop.kind != Stop::Kind::Syscall) {
     actual_regs_ = there;
@@ -84,7 +86,7 @@ Result<void> Session::apply_to(Task& task, const SyscallEvent& event) {
 }
 
 Result<void> Session::enter_call(Task& task, const SyscallEvent& event) {
-  TMREC_CHECKED(reach_call(task, event.regs, false));
+  TMREC_CHECKED(reach_call(task, event.regs, Before::No));
   return check_inputs(task, event);
 }
 

@@ -7,6 +7,7 @@
 
 #include "format/file_io.h"
 #include "replayer/session.h"
+#include "tracee/vdso.h"
 
 namespace tmrec::replayer {
 
@@ -111,6 +112,10 @@ Result<void> Session::apply_to(Task& task, const PatchEvent& event) {
       break;
     }
     case PatchEvent::Kind::Undone:
+      if (event.module == "[vdso]") {
+        tracee::lead_vdso_to(task.space->memory(), event.text, tracee::kMostOfVdso, 0);
+        return {};
+      }
       if (patches.undo(task.space->memory(), event.text)) return {};
       break;
     case PatchEvent::Kind::Unmapped: {

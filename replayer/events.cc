@@ -52,7 +52,7 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
   } else if (!handled && !event.at_syscall) {
     return {};  // it changed nothing, wherever it came
   } else if (event.at_syscall && !task.in_call) {
-    TMREC_CHECKED(reach_call(task, event.before, true));
+    TMREC_CHECKED(reach_call(task, event.before, shows_program_address(event) ? Before::InProgram : Before::Raw));
     task.regs = event.before;
   } else if (!task.in_call) {
     if (shows_program_address(event)) task.regs = program_view(task);

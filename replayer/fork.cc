@@ -117,7 +117,7 @@ Result<std::unique_ptr<Session>> Session::fork() {
   copy->end_reason_ = end_reason_;
   copy->exit_status_ = exit_status_;
   copy->recent_ = recent_;
-  copy->upcoming_ = upcoming_;
+  copy->ahead_ = ahead_;
   copy->begun_ = begun_;
   copy->plans_ = plans_;
   std::unordered_map<const Space*, Task*> first_of;  // the copy's

@@ -2,10 +2,13 @@
 
 #include <sched.h>
 
+#include <fmt/format.h>
+
 #include "format/manifest.h"
 #include "replayer/patience.h"
 #include "replayer/session.h"
 #include "tracee/affinity.h"
+#include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/stop.h"
 
@@ -37,6 +40,13 @@ Result<Outcome> replay(const Options& options) {
   TMREC_TRY(TraceDir trace, TraceDir::open(options.trace));
   TMREC_TRY(Manifest manifest, Manifest::load(options.trace));
   TMREC_TRY(LogReader log, LogReader::open(options.trace));
+  if (manifest.agent_abi != 0 && manifest.agent_abi != agent::kAbi) {
+    return fail(
+        ErrorKind::BadTrace,
+        fmt::format(
+            "{}: recorded with agent {}, and this tmrec has agent {}: replay it with the tmrec that recorded it",
+            options.trace.string(), manifest.agent_abi, agent::kAbi));
+  }
   auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
   OneCpu pinned(manifest.cpu_number);
   Heartbeat heartbeat;

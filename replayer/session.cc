@@ -1,6 +1,7 @@
 #include "replayer/session.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <fmt/format.h>
@@ -13,10 +14,6 @@ namespace tmrec::replayer {
 
 using tracee::Resume;
 using tracee::Stop;
-
-namespace {
-constexpr std::size_t kRecentEvents = 12;
-}
 
 Session::Session(TraceDir trace, BlobStore blobs, LogReader log, bool echo, bool trap_cpuid)
     : trace_(std::move(trace)),
@@ -33,6 +30,7 @@ Session::Session(TraceDir trace, std::shared_ptr<BlobStore> blobs, LogReader log
       trap_cpuid_(trap_cpuid) {}
 
 Session::~Session() {
+  if (ring_ != nullptr) munmap(ring_, agent::kRingSize);
   std::vector<pid_t> tids;
   for (auto& [tid, task] : tasks_) {
     if (task->stub) tids.push_back(task->stub->tid());
@@ -50,10 +48,11 @@ Session::~Session() {
 }
 
 Result<const Event*> Session::upcoming() {
-  if (!upcoming_) {
-    TMREC_TRY(upcoming_, log_.next());
+  if (ahead_.empty()) {
+    TMREC_TRY(const bool more, read_ahead());
+    if (!more) return nullptr;
   }
-  return upcoming_ ? &*upcoming_ : nullptr;
+  return &ahead_.front();
 }
 
 Task* Session::find(Tid tid) {
@@ -78,6 +77,10 @@ Result<Session::Progress> Session::advance(RunControl& control) {
 Result<bool> Session::step() {
   TMREC_TRY(const Event* const next, upcoming());
   if (next == nullptr) return false;
+  if (!begun_ && control_ == nullptr) {
+    TMREC_TRY(const bool stepped, step_in_batch());
+    if (stepped) return true;
+  }
   if (!begun_) {
     recent_.push_back(*next);
     if (recent_.size() > kRecentEvents) recent_.pop_front();
@@ -96,7 +99,7 @@ Result<bool> Session::step() {
     TMREC_CHECKED(check_ticks(*of->second, event));
   }
   now_ = event.no;
-  upcoming_.reset();
+  ahead_.pop_front();
   begun_ = false;
   return true;
 }
@@ -133,7 +136,9 @@ Result<Session::Reached> Session::run(Task& task) {
   for (;;) {
     TMREC_TRY(const Stop stop, run_once(task));
     if (stop.kind == Stop::Kind::Signal) {
-      auto way_out = task.space->patches.way_out(task.stub->siginfo(), task.regs);
+      const bool fault = stop.signal == SIGSEGV || stop.signal == SIGBUS;
+      auto way_out = fault ? agent::failed_copy(task.regs.rip) : std::nullopt;
+      if (!way_out) way_out = task.space->patches.way_out(task.stub->siginfo(), task.regs);
       if (!way_out) return Reached{stop};
       task.regs.rip = way_out->value;
     } else {
@@ -188,11 +193,12 @@ Desync Session::report(const Error& error) {
   if (actual_regs_ && expected_regs_) desync.context += differing_registers(*actual_regs_, *expected_regs_);
   desync.context += "events before and at the difference:\n";
   for (const Event& event : recent_) desync.context += "  " + one_line(event) + "\n";
-  upcoming_.reset();  // the one at which it was
+  if (!ahead_.empty()) ahead_.pop_front();  // the one at which it was
   for (int i = 0; i < 3; ++i) {
-    auto next = log_.next();
-    if (!next || !*next) break;
+    auto next = upcoming();
+    if (!next || *next == nullptr) break;
     desync.context += "  " + one_line(**next) + "  (next)\n";
+    ahead_.pop_front();
   }
   return desync;
 }

@@ -67,6 +67,8 @@ class Session {
   Desync report(const Error& error);
 
  private:
+  static constexpr std::size_t kRecentEvents = 12;
+
   // What running a task came to.
   struct Reached {
     tracee::Stop stop;
@@ -77,7 +79,9 @@ class Session {
   Result<Task*> task(Tid tid);
   Result<Reached> run(Task& task);
   Result<tracee::Stop> run_once(Task& task);
-  Result<void> reach_call(Task& task, const Regs& expected, bool rewound);
+  // `expected`: at the call; or before it, where the task is, or where the program would say it is.
+  enum class Before { No, Raw, InProgram };
+  Result<void> reach_call(Task& task, const Regs& expected, Before before);
 
   // counting.cc
   Result<void> begin_counting(Task& task, RemoteAddr area, Ticks first);
@@ -100,6 +104,14 @@ class Session {
   void repeat_output(Task& task, const SyscallEvent& event);
   void restart_call(Task& task);
 
+  // batches.cc
+  Result<bool> read_ahead();
+  Result<bool> step_in_batch();
+  bool may_batch(const Task& task, const Event& event) const;
+  Result<void> open_ring(Task& task);
+  Result<void> fill_ring(Task& task, std::size_t& calls);
+  Result<void> leave_batch(Task& task, std::size_t calls, const Reached& reached);
+
   // events.cc
   Result<void> apply_to(Task& task, const SignalEvent& event);
   Result<void> apply_to(Task& task, const CloneEvent& event);
@@ -117,7 +129,7 @@ class Session {
   bool echo_;
   bool trap_cpuid_;                // as at the recording
   RunControl* control_ = nullptr;  // while advance() runs
-  std::optional<Event> upcoming_;  // read, not applied
+  std::deque<Event> ahead_;        // read, not applied
   bool begun_ = false;             // it is the last of recent_, and was paused
   std::unordered_map<Tid, std::unique_ptr<Task>> tasks_;
   Tid first_process_;
@@ -127,6 +139,8 @@ class Session {
   std::optional<int> exit_status_;
   std::deque<Event> recent_;  // the last events, for a report; the newest at the back
   std::unordered_map<std::string, StoredPlan> plans_;
+  Fd ring_file_;                                     // of calls for the agent to repeat; batches.cc
+  std::uint8_t* ring_ = nullptr;                     // mapped
   std::optional<Regs> actual_regs_, expected_regs_;  // of the difference found
 };
 

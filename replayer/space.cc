@@ -111,6 +111,7 @@ Result<Space> Space::forked(tracee::Stopped& stub) const {
   copy.shares_memory_ = shares_memory_;
   copy.fork_advice_ = fork_advice_;
   copy.patches = patches;
+  copy.repeats_calls_ = repeats_calls_;
   return copy;
 }
 
@@ -120,8 +121,22 @@ Result<void> Space::install_agent(tracee::Stopped& task) {
       call_in_stub(task, SYS_mmap, {agent::kBase, agent::kSize, PROT_READ | PROT_WRITE, kFlags, ~std::uint64_t{0}, 0});
   TMREC_CHECKED(expect("mapping the agent", at, static_cast<std::int64_t>(agent::kBase)));
   if (!agent::install(memory_)) return fail(ErrorKind::System, "cannot write the agent into a process to replay in");
-  at = call_in_stub(task, SYS_mprotect, {agent::kBase, agent::kAreas - agent::kBase, PROT_READ | PROT_EXEC});
+  at = call_in_stub(task, SYS_mprotect, {agent::kBase, agent::kExecutable, PROT_READ | PROT_EXEC});
   return expect("protecting the agent", at, 0);
+}
+
+Result<void> Space::install_calls(tracee::Stopped& task, int fd) {
+  if (repeats_calls_) return {};
+  if (!agent::install_calls(memory_))
+    return fail(ErrorKind::System, "cannot write the agent into a process to replay in");
+  TMREC_TRY(const int in_stub, fd_in_stub(task, fd, true));
+  const auto file = static_cast<std::uint64_t>(in_stub);
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  const std::int64_t at =
+      call_in_stub(task, SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file, 0});
+  call_in_stub(task, SYS_close, {file});
+  repeats_calls_ = true;
+  return expect("mapping the agent's calls", at, static_cast<std::int64_t>(agent::kRing));
 }
 
 Result<tracee::PatchedSpace::Block> Space::map_block(tracee::Stopped& task, RemoteAddr block, const patch::Plan& plan,

@@ -37,6 +37,8 @@ class Space {
 
   // The agent, where the recorded program had it.
   Result<void> install_agent(tracee::Stopped& task);
+  // The part of the agent that repeats calls, and the memory behind `fd` with what it repeats. Done once.
+  Result<void> install_calls(tracee::Stopped& task, int fd);
   // Memory for the trampolines of this text, showing them where `fd`, the plan's file, can be mapped. Error: text or
   // block is not where it could have been at the recording.
   Result<tracee::PatchedSpace::Block> map_block(tracee::Stopped& task, RemoteAddr block, const patch::Plan& plan,
@@ -79,6 +81,7 @@ class Space {
   tracee::RemoteMemory memory_;
   std::uint64_t brk_ = 0;
   bool shares_memory_ = false;  // it has, or had, shared mappings
+  bool repeats_calls_ = false;  // the agent can
   std::vector<ForkAdvice> fork_advice_;
   std::map<std::uint64_t, ObjectMapping> objects_shown_;
   std::unordered_map<std::uint64_t, std::uint64_t> segments_;  // shmat: address to size

@@ -353,19 +353,20 @@ void Loop::check_newborns() {
   }
 }
 
-void Loop::release_all(const std::function<void(Stopped&)>& release) {
+void Loop::release_all(const std::function<bool(Stopped&, const Stop&)>& release) {
   for (auto& [tid, task] : tasks_) {
     if (task->running_) task->running_->interrupt();
   }
   // One that can't be released must not keep the others.
   auto let_go = [&](Stopped& task, const Stop& stop) {
+    bool swallows = false;
     try {
-      if (!is_end(stop)) release(task);
+      swallows = !is_end(stop) && release(task, stop);
     } catch (const tracee::TaskDied&) {
       return;
     } catch (const BrokenInvariant&) {
     }
-    std::move(task).detach(stop.kind == Stop::Kind::Signal ? stop.signal : 0);
+    std::move(task).detach(stop.kind == Stop::Kind::Signal && !swallows ? stop.signal : 0);
   };
   auto until = Clock::now() + std::chrono::seconds(2);
   auto still_running = [this] {

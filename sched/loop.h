@@ -64,6 +64,7 @@ class LoopTask {
   bool await_exit_stop();
 
   tracee::Stopped& stopped();
+  bool is_stopped() const { return stopped_.has_value(); }
   // The stop reported last.
   const tracee::Stop& last_stop() const { return stop_; }
 
@@ -119,8 +120,9 @@ class Loop {
   void run();
 
   // Stops every task, calls `release` for each in a stop in which its registers and memory can be changed, and
-  // detaches it. Fibers are abandoned.
-  void release_all(const std::function<void(tracee::Stopped&)>& release);
+  // detaches it; with the signal it stands in front of, unless `release` says that it has dealt with that. Fibers are
+  // abandoned.
+  void release_all(const std::function<bool(tracee::Stopped&, const tracee::Stop&)>& release);
 
   // How long a task may compute while another one is ready; then run() throws EndRecording.
   std::chrono::milliseconds starvation_limit{1000};

@@ -26,8 +26,8 @@ constexpr std::array<Entry, 7> kEntries{{
     {"sgx_enter_enclave", -1},
 }};
 
-constexpr std::uint64_t kGadgetOffset = 16;  // behind the 8 bytes of the replaced entry
-constexpr std::uint64_t kStringOffset = 24;
+constexpr std::uint64_t kGadgetOffset = 24;  // behind the bytes of the replaced entry
+constexpr std::uint64_t kStringOffset = 32;
 constexpr std::array<std::uint8_t, 8> kGadget{0x0f, 0x05, 0x31, 0xd2, 0xff, 0x64, 0x24, 0xf8};
 constexpr char kBindNow[] = "LD_BIND_NOW=1";
 constexpr std::uint64_t kGadgetRoom = kStringOffset + sizeof kBindNow;
@@ -76,13 +76,21 @@ const Entry* entry_named(std::string_view symbol) {
   return nullptr;
 }
 
-}  // namespace
+constexpr std::size_t kJumpSize = 18;
+static_assert(kJumpSize <= kGadgetOffset);
 
-std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
-  Bytes image = memory.read_some(start, size);
+Bytes jump(std::int32_t number, std::uint64_t target) {
+  Bytes code{0xb8, 0, 0, 0, 0, 0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xe3};
+  std::memcpy(&code[1], &number, sizeof number);  // mov $nr,%eax; movabs $target,%r11; jmp *%r11
+  std::memcpy(&code[7], &target, sizeof target);
+  return code;
+}
+
+// Calls f(entry, offset in the image, size) for each function that is known.
+template <class F>
+bool each_entry(const Bytes& image, F&& f) {
   auto symbols = find_symbols(image);
-  if (!symbols) return std::nullopt;
-  std::optional<PatchedVdso> patched;
+  if (!symbols) return false;
   for (std::uint64_t i = 0; i < symbols->count; ++i) {
     Elf64_Sym symbol;
     std::memcpy(&symbol, image.data() + symbols->at + i * sizeof symbol, sizeof symbol);
@@ -90,16 +98,35 @@ std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr sta
     const char* name = reinterpret_cast<const char*>(image.data() + symbols->strings + symbol.st_name);
     const Entry* entry = entry_named({name, strnlen(name, symbols->strings_size - symbol.st_name)});
     if (entry == nullptr || symbol.st_value >= image.size() || symbol.st_size < 8) continue;
-    RemoteAddr at = start + symbol.st_value;
-    Bytes code = replacement(entry->syscall);
-    if (!memory.write(at.value, code.data(), code.size())) return std::nullopt;
-    if (!patched && symbol.st_size >= kGadgetRoom) {
-      if (memory.write(at.value + kGadgetOffset, kGadget.data(), kGadget.size()) &&
-          memory.write(at.value + kStringOffset, kBindNow, sizeof kBindNow)) {
-        patched = PatchedVdso{at + kGadgetOffset, at + kStringOffset};
-      }
-    }
+    if (!f(*entry, symbol.st_value, symbol.st_size)) return false;
   }
+  return true;
+}
+
+}  // namespace
+
+void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, std::uint64_t target) {
+  each_entry(memory.read_some(start, size), [&](const Entry& entry, std::uint64_t at, std::uint64_t room) {
+    if (entry.syscall < 0 || room < kJumpSize) return true;
+    const Bytes code = target != 0 ? jump(entry.syscall, target) : replacement(entry.syscall);
+    return memory.write(start.value + at, code.data(), code.size());
+  });
+}
+
+std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+  std::optional<PatchedVdso> patched;
+  const bool known =
+      each_entry(memory.read_some(start, size), [&](const Entry& entry, std::uint64_t offset, std::uint64_t room) {
+        const RemoteAddr at = start + offset;
+        const Bytes code = replacement(entry.syscall);
+        if (!memory.write(at.value, code.data(), code.size())) return false;
+        if (!patched && room >= kGadgetRoom && memory.write(at.value + kGadgetOffset, kGadget.data(), kGadget.size()) &&
+            memory.write(at.value + kStringOffset, kBindNow, sizeof kBindNow)) {
+          patched = PatchedVdso{at + kGadgetOffset, at + kStringOffset};
+        }
+        return true;
+      });
+  if (!known) return std::nullopt;
   return patched;
 }
 

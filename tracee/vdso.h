@@ -22,6 +22,12 @@ struct PatchedVdso {
 // `start`, `size`: the [vdso] mapping. nullopt: an image of unknown form, left as it was.
 std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
 
+// The functions that stand for system calls jump to `target` instead, with the number in eax, r11, rcx and flags being
+// free; 0: they are as patch_vdso left them.
+void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, std::uint64_t target);
+// More than any vdso has.
+inline constexpr std::uint64_t kMostOfVdso = 4 * 4096;
+
 // Whether `at` holds such instructions.
 bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at);
 

@@ -1,8 +1,9 @@
 #include "tracee/agent/agent.h"
 
+#include <cstring>
+
 extern "C" {
-extern const std::uint8_t tmrec_agent_begin[], tmrec_agent_tick[], tmrec_agent_ticked[], tmrec_agent_special[],
-    tmrec_agent_asked[], tmrec_agent_call[], tmrec_agent_end[];
+extern const std::uint8_t _binary_tmrec_agent_start[], _binary_tmrec_agent_end[];
 }
 
 namespace tmrec::agent {
@@ -11,22 +12,45 @@ namespace {
 
 using patch::TaskArea;
 
-std::uint64_t address_of(const std::uint8_t* code) {
-  return kCode + static_cast<std::uint64_t>(code - tmrec_agent_begin);
-}
+std::span<const std::uint8_t> code() { return {_binary_tmrec_agent_start, _binary_tmrec_agent_end}; }
 
 }  // namespace
 
-bool install(const tracee::RemoteMemory& memory) {
-  const auto size = static_cast<std::size_t>(tmrec_agent_end - tmrec_agent_begin);
-  return memory.write(kCode, tmrec_agent_begin, size);
+const Directory& directory() {
+  static const Directory known = [] {
+    Directory read;
+    std::memcpy(&read, code().data(), sizeof read);
+    return read;
+  }();
+  return known;
+}
+
+bool install(const tracee::RemoteMemory& memory) { return memory.write(kCode, code().data(), kEntriesSize); }
+
+bool install_calls(const tracee::RemoteMemory& memory) {
+  const auto calls = code().subspan(kEntriesSize);
+  static_assert(kCodeSize >= 2 * kEntriesSize);
+  return calls.size() <= kCodeSize - kEntriesSize && memory.write(kCode + kEntriesSize, calls.data(), calls.size());
 }
 
 bool prepare_area(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint64_t ticks) {
-  const std::uint64_t on_tick = address_of(tmrec_agent_tick), on_special = address_of(tmrec_agent_special);
+  const Directory& at = directory();
   return set_counter(memory, area, ticks) &&
-         memory.write(area.value + TaskArea::kTickHandler, &on_tick, sizeof on_tick) &&
-         memory.write(area.value + TaskArea::kSpecialHandler, &on_special, sizeof on_special);
+         memory.write(area.value + TaskArea::kTickHandler, &at.tick, sizeof at.tick) &&
+         memory.write(area.value + TaskArea::kSpecialHandler, &at.special, sizeof at.special) &&
+         memory.write(area.value + kSelf, &area.value, sizeof area.value) && set_conduct(memory, area, {});
+}
+
+bool set_conduct(const tracee::RemoteMemory& memory, RemoteAddr area, const Conduct& conduct) {
+  return memory.write(area.value + kConduct, &conduct, sizeof conduct);
+}
+
+void stand_down(const tracee::RemoteMemory& memory) {
+  for (std::size_t i = 0; i < kMaxTasks; ++i) {
+    // Areas are given out from the first one on.
+    auto self = memory.get<std::uint64_t>(area(i) + kSelf);
+    if (!self || *self == 0 || !set_conduct(memory, area(i), {})) return;
+  }
 }
 
 std::optional<std::uint64_t> counter(const tracee::RemoteMemory& memory, RemoteAddr area) {
@@ -37,7 +61,7 @@ bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint6
   return memory.write(area.value + TaskArea::kCounter, &ticks, sizeof ticks);
 }
 
-RemoteAddr call_address() { return RemoteAddr(address_of(tmrec_agent_call)); }
+RemoteAddr call_address() { return RemoteAddr(directory().remote_call); }
 
 bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& r) {
   const SavedRegs saved{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
@@ -46,14 +70,16 @@ bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& 
 }
 
 Question question_of(const Regs& at_call) {
-  if (at_call.rip == address_of(tmrec_agent_ticked)) return Question::Tick;
-  if (at_call.rip == address_of(tmrec_agent_asked)) return Question::Special;
-  return Question::None;
+  const Directory& at = directory();
+  if (at_call.rip == at.ticked) return Question::Tick;
+  if (at_call.rip == at.special_asked) return Question::Special;
+  if (at_call.rip == at.call_asked) return Question::Call;
+  return at_call.rip == at.returned ? Question::Returned : Question::None;
 }
 
 std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
                                    RemoteAddr area, const Regs& at_call) {
-  std::uint64_t words[kAreaSize / 8];
+  std::uint64_t words[(kScratchR11 + 8) / 8];
   if (!memory.read(area.value, words, sizeof words)) return std::nullopt;
   Asked asked{at_call, words[TaskArea::kBlock / 8], static_cast<std::uint32_t>(words[TaskArea::kStop / 8])};
   asked.regs.rax = words[TaskArea::kScratchRax / 8];
@@ -61,12 +87,23 @@ std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tra
   asked.regs.r11 = words[kScratchR11 / 8];
   asked.regs.rip = words[TaskArea::kResume / 8];
   asked.regs.orig_rax = ~std::uint64_t{0};
+  const Question question = question_of(at_call);
+  if (question == Question::Call || question == Question::Returned) return asked;
   constexpr std::uint64_t kZeroFlag = 0x40;
   const tracee::PatchedModule* module = patches.with_block(asked.block);
   if (module == nullptr || asked.stop >= module->plan->stops.size()) return std::nullopt;
-  const bool counted = question_of(at_call) == Question::Tick && module->plan->stops[asked.stop].flags_live == 0;
+  const bool counted = question == Question::Tick && module->plan->stops[asked.stop].flags_live == 0;
   if (counted) asked.regs.eflags &= ~kZeroFlag;
   return asked;
+}
+
+bool is_dispatch(const siginfo_t& info) {
+  constexpr int kSysUserDispatch = 2;  // SYS_USER_DISPATCH, asm-generic/siginfo.h
+  return info.si_signo == SIGSYS && info.si_code == kSysUserDispatch;
+}
+
+std::optional<RemoteAddr> failed_copy(std::uint64_t rip) {
+  return rip == directory().copy ? std::optional(RemoteAddr(directory().copy_failed)) : std::nullopt;
 }
 
 }  // namespace tmrec::agent

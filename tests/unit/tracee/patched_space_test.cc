@@ -51,7 +51,7 @@ struct Patched {
     REQUIRE(map_at(RemoteAddr(agent::kBase), agent::kSize, PROT_READ | PROT_WRITE));
     REQUIRE(agent::install(memory));
     REQUIRE(agent::prepare_area(memory, area, 1 << 20));
-    mprotect(reinterpret_cast<void*>(agent::kBase), agent::kAreas - agent::kBase, PROT_READ | PROT_EXEC);
+    mprotect(reinterpret_cast<void*>(agent::kBase), agent::kExecutable, PROT_READ | PROT_EXEC);
     REQUIRE(syscall(SYS_arch_prctl, ARCH_SET_GS, area.value) == 0);
     const RemoteAddr block = tracee::block_of(*plan, text);
     REQUIRE(map_at(block, plan->block.size(), PROT_READ | PROT_EXEC));

@@ -1,0 +1,382 @@
+// Tasks whose system calls the agent performs (tracee/agent/calls.cc).
+//
+// A task begins with a stop at every call. One that has made some calls goes over to the agent: Syscall User Dispatch
+// then turns every call that does not come from the agent into SIGSYS, which the supervisor sees first, and nothing
+// else stops the task. It takes such a task through that one call as before, with dispatch off for it. SIGSYS must not
+// be blocked meanwhile, or the kernel kills the process: while the program blocks it, the task is stopped at every call
+// again. The kernel's disposition of SIGSYS is the agent's, so that a task whose supervisor has been killed finds its
+// way; as soon as the program wants to see or change its own, it gets that back.
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "recorder/task_life.h"
+#include "syscalls/effects.h"
+#include "tracee/agent/agent.h"
+#include "tracee/proc.h"
+#include "tracee/remote_call.h"
+
+namespace tmrec::recorder {
+
+using tracee::Resume;
+using tracee::Stop;
+
+namespace {
+
+constexpr int kSetDispatch = 59;  // PR_SET_SYSCALL_USER_DISPATCH, Linux 5.11
+constexpr std::uint64_t kDispatchOff = 0, kDispatchOn = 1;
+constexpr std::uint32_t kCallsInRow = 20000;  // before others have a turn
+
+bool is_harmless_device(const struct stat& file) {
+  const auto number = minor(file.st_rdev);
+  // null, zero, full, random, urandom (Documentation/admin-guide/devices.txt)
+  return major(file.st_rdev) == 1 && (number == 3 || number == 5 || number == 7 || number == 8 || number == 9);
+}
+
+}  // namespace
+
+// ---- going over to the agent ----------------------------------------------------------------------------------------
+
+bool TaskLife::may_use_agent() const {
+  return session_.options().use_agent && counts() && !space_->patches_off && !space_->no_agent && !process_->no_agent &&
+         !space_->hidden_variable && space_->call_gadget && !session_.reads_directly;
+}
+
+void TaskLife::consider_agent() {
+  if (dispatched_ || !may_use_agent() || ++traced_calls_ < session_.options().agent_after) return;
+  traced_calls_ = 0;
+  if ((stopped().signal_mask() >> (SIGSYS - 1) & 1) != 0) return;
+  if (!prepare_ring() || !own_sigsys()) return;
+  const agent::Directory& at = agent::directory();
+  const std::int64_t done =
+      call_remotely(SYS_prctl, {kSetDispatch, kDispatchOn, at.allowed, at.allowed_end - at.allowed,
+                                area_.value + agent::kConduct + offsetof(agent::Conduct, dispatch)});
+  if (done != 0)
+    return session_.note("no Syscall User Dispatch: every system call stops"), void(space_->no_agent = true);
+  dispatched_ = true;
+}
+
+// The ring of this address space, which forked ones share.
+bool TaskLife::prepare_ring() {
+  if (space_->ring) return true;
+  struct rlimit limit{};
+  constexpr std::uint64_t kNameAt = agent::kFds;  // unused so far; not the program's memory
+  constexpr char kName[] = "calls";
+  space_->no_agent = true;
+  if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
+  if (!agent::install_calls(memory()) || !memory().write(kNameAt, kName, sizeof kName)) return false;
+  const std::int64_t fd = call_remotely(SYS_memfd_create, {kNameAt, MFD_CLOEXEC});
+  constexpr std::uint64_t kNothing = 0;
+  memory().write(kNameAt, &kNothing, sizeof kNothing);
+  if (fd < 0) return false;
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE;
+  const auto file = static_cast<std::uint64_t>(fd);
+  const bool mapped = call_remotely(SYS_ftruncate, {file, agent::kRingSize}) == 0 &&
+                      call_remotely(SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file,
+                                               0}) == static_cast<std::int64_t>(agent::kRing);
+  auto ring = mapped ? CallRing::map(tid(), static_cast<int>(fd)) : fail(ErrorKind::System, "not mapped");
+  call_remotely(SYS_close, {file});
+  if (!ring) return false;
+  space_->ring = std::move(*ring);
+  session_.add_ring(space_->ring);
+  space_->no_agent = false;
+  return true;
+}
+
+namespace {
+
+struct KernelSigaction {
+  std::uint64_t handler, flags, restorer, mask;
+};
+
+}  // namespace
+
+// SIGSYS of a process goes to the agent; what the program had set is kept.
+bool TaskLife::own_sigsys() {
+  if (process_->program_sigsys) return true;
+  const agent::Directory& at = agent::directory();
+  constexpr std::uint64_t kFlags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000;  // SA_RESTORER
+  const KernelSigaction ours{at.on_sigsys, kFlags, at.restorer, 0};
+  const std::uint64_t scratch = area_.value + agent::kScratch;
+  std::array<std::uint64_t, 4> program{};
+  if (!memory().write(scratch, &ours, sizeof ours)) return false;
+  if (call_remotely(SYS_rt_sigaction, {SIGSYS, scratch, scratch + sizeof ours, 8}) != 0) return false;
+  if (!memory().read(scratch + sizeof ours, program.data(), sizeof program)) return false;
+  process_->program_sigsys = program;
+  return true;
+}
+
+// The program gets its own disposition of SIGSYS back, and the process no agent until it has made more calls.
+void TaskLife::disown_sigsys() {
+  if (!process_->program_sigsys) return;
+  const std::uint64_t scratch = area_.value + agent::kScratch;
+  if (counts() && memory().write(scratch, process_->program_sigsys->data(), sizeof *process_->program_sigsys)) {
+    call_remotely(SYS_rt_sigaction, {SIGSYS, scratch, 0, 8});
+  }
+  process_->program_sigsys.reset();
+}
+
+// ---- running --------------------------------------------------------------------------------------------------------
+
+// How the task is resumed next: with the agent performing its calls, or to its next call.
+Resume TaskLife::conduct() {
+  // One that another thread has taken SIGSYS from goes over again.
+  if (dispatched_ && process_->program_sigsys == std::nullopt && may_use_agent()) {
+    dispatched_ = false;
+    traced_calls_ = 0;
+  }
+  const bool agents = dispatched_ && !traced_once_ && may_use_agent() && process_->program_sigsys &&
+                      (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0;
+  if (!agents && !conducts_) return Resume::ToSyscall;
+  // A task that is in the agent now asks behind its call, also when that was the last.
+  agent::Conduct wanted{.ask = deferred_.empty() ? 0u : 1u};
+  if (agents) wanted = {1, {}, agent::kPerforms, wanted.ask, kCallsInRow};
+  if (!agent::set_conduct(memory(), area_, wanted)) return Resume::ToSyscall;
+  conducts_ = agents;
+  if (agents) {
+    session_.agent_user = tid();
+    last_seen_ = stopped().regs();
+  }
+  return agents ? Resume::Continue : Resume::ToSyscall;
+}
+
+void TaskLife::ask_soon() {
+  if (!counts()) return;
+  constexpr std::uint32_t kYes = 1;
+  memory().write(area_.value + agent::kConduct + offsetof(agent::Conduct, ask), &kYes, sizeof kYes);
+}
+
+// Everything that the agent has recorded since the task was resumed stands before what happens now.
+void TaskLife::take_records() {
+  if (!space_->ring || space_->ring->empty() || session_.agent_user != tid()) return;
+  bool at_rest = false;
+  if (task_.is_stopped()) {
+    last_seen_ = stopped().regs();
+    at_rest = !agent::is_code(last_seen_.rip) || agent::question_of(last_seen_) != agent::Question::None;
+  }
+  const bool knows_fs_base = space_->ring->knows_fs_base();
+  auto calls = space_->ring->take(at_rest);
+  if (!calls) throw sched::EndRecording{fmt::format("task {}: {}", tid(), calls.error().text)};
+  for (CallRing::Call& call : *calls) {
+    const agent::SavedRegs& r = call.record.regs;
+    SyscallEvent event;
+    Regs regs = last_seen_;
+    regs.rbx = r.rbx, regs.rdx = r.rdx, regs.rsi = r.rsi, regs.rdi = r.rdi, regs.rbp = r.rbp, regs.rsp = r.rsp;
+    regs.r8 = r.r8, regs.r9 = r.r9, regs.r10 = r.r10, regs.r12 = r.r12, regs.r13 = r.r13, regs.r14 = r.r14;
+    regs.r15 = r.r15;
+    regs.rax = static_cast<std::uint64_t>(-ENOSYS);
+    regs.orig_rax = r.rax;
+    regs.rip = regs.rcx = r.rip + 2;  // behind the instruction, as the kernel has them at a call
+    regs.eflags = regs.r11 = r.flags;
+    if (knows_fs_base) regs.fs_base = call.record.fs_base;
+    event.regs = regs;
+    event.ret = call.record.ret;
+    event.extents = std::move(call.extents);
+    session_.append(tid(), std::move(event), Ticks(counted_from_ - call.record.ticks_left));
+  }
+  session_.note("system calls performed by the agent", calls->size());
+}
+
+// ---- stops ----------------------------------------------------------------------------------------------------------
+
+// The SIGSYS of Syscall User Dispatch: something for the supervisor. It is not delivered; the task has left its place
+// when it is resumed, and a handler that finds that does nothing.
+std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
+  if (!agent::is_dispatch(info) || !dispatched_) return std::nullopt;
+  Regs at_call = stopped().regs();
+  at_dispatch_ = true;
+  signal_ = 0;
+  // From the stop in front of a signal another one would be delivered unseen: one at a call is as good as any.
+  if (!deferred_.empty()) call_remotely(SYS_gettid, {});
+  switch (agent::question_of(at_call)) {
+    case agent::Question::Tick:
+      on_tick(at_call);
+      break;
+    case agent::Question::Special:
+      on_special_instruction(at_call);
+      break;
+    case agent::Question::Returned:
+      on_return(at_call);
+      break;
+    case agent::Question::Call: {
+      auto asked = agent::program_state(memory(), space_->patches, area_, at_call);
+      if (!asked) throw sched::EndRecording{fmt::format("task {} has lost its area", tid())};
+      let_call(asked->regs);
+      break;
+    }
+    case agent::Question::None:
+      at_call.rip -= 2;
+      at_call.orig_rax = ~std::uint64_t{0};
+      let_call(at_call);
+      break;
+  }
+  at_dispatch_ = false;
+  return signal_;
+}
+
+// The task stands in front of a call: it is taken through it with stops.
+void TaskLife::let_call(const Regs& before) {
+  stopped().set_regs(before);
+  traced_once_ = true;
+  auto left = memory().get<agent::Conduct>(area_ + agent::kConduct);
+  exhausted_ = left && left->calls_left == 0;
+}
+
+// Behind a call that the agent has performed, before anything was executed.
+void TaskLife::on_return(const Regs& at_call) {
+  auto asked = agent::program_state(memory(), space_->patches, area_, at_call);
+  if (!asked) throw sched::EndRecording{fmt::format("task {} has lost its area", tid())};
+  leave_agent(asked->regs);
+  if (!deferred_.empty()) signal_ = take_deferred(asked->regs);
+}
+
+// A copy of the agent's met an address of the program's that is bad.
+bool TaskLife::end_failed_copy(const siginfo_t& info, const Regs& now) {
+  if (info.si_signo != SIGSEGV && info.si_signo != SIGBUS) return false;
+  auto end = agent::failed_copy(now.rip);
+  if (!end) return false;
+  Regs regs = now;
+  regs.rip = end->value;
+  stopped().set_regs(regs);
+  return true;
+}
+
+// When the recording ends: the task, which stands somewhere it goes on from by itself, is as if there had been no
+// agent.
+void TaskLife::give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const {
+  if (!counts() || !space_->call_gadget) return;
+  auto call = [&](std::int64_t number, std::initializer_list<std::uint64_t> args) {
+    return tracee::recorded_call(task, space_->memory, *space_->call_gadget, number, args, &arrived);
+  };
+  if (dispatched_) call(SYS_prctl, {kSetDispatch, kDispatchOff, 0, 0, 0});
+  const std::uint64_t scratch = area_.value + agent::kScratch;
+  if (process_->program_sigsys &&
+      space_->memory.write(scratch, process_->program_sigsys->data(), sizeof *process_->program_sigsys)) {
+    call(SYS_rt_sigaction, {SIGSYS, scratch, 0, 8});
+  }
+}
+
+// ---- what the agent must know ---------------------------------------------------------------------------------------
+
+// Before a call is performed that the agent's set-up stands in the way of.
+void TaskLife::prepare_for_call(const syscalls::Call& call) {
+  constexpr std::uint64_t kSetSeccomp = 22;  // PR_SET_SECCOMP
+  const bool filters = call.nr == SYS_seccomp || (call.nr == SYS_prctl && call.args[0] == kSetSeccomp);
+  const bool dispatches = call.nr == SYS_prctl && call.args[0] == kSetDispatch;
+  if (filters || dispatches) process_->no_agent = true;
+  const bool unshares = (call.nr == SYS_unshare && (call.args[0] & CLONE_FILES) != 0) ||
+                        (call.nr == SYS_close_range && (call.args[2] & 2) != 0);  // CLOSE_RANGE_UNSHARE
+  if (unshares) space_->no_agent = true;
+  const bool asks = call.nr == SYS_rt_sigaction && call.args[0] == SIGSYS;
+  if (!process_->program_sigsys || !(filters || dispatches || asks)) return;
+  const Regs entry = stopped().regs();
+  disown_sigsys();
+  enter_again(entry);
+}
+
+// Back to the entry stop of a call that was left for another.
+void TaskLife::enter_again(const Regs& entry) {
+  Regs before = entry;
+  before.rip -= 2;
+  before.rax = entry.orig_rax;
+  before.orig_rax = ~std::uint64_t{0};
+  stopped().set_regs(before);
+  for (;;) {
+    const Stop stop = task_.run(Resume::ToSyscall);
+    if (stop.kind == Stop::Kind::Syscall) return;
+    if (stop.kind == Stop::Kind::Signal) defer(stopped().siginfo());
+  }
+}
+
+void TaskLife::forget_descriptors_of(const syscalls::Call& call) {
+  if (!space_->ring) return;
+  auto forget = [&](std::uint64_t fd) {
+    constexpr std::uint32_t kNone = 0;
+    const auto number = static_cast<std::uint32_t>(fd);
+    if (number < agent::kMaxFds) memory().write(agent::kFds + number * sizeof kNone, &kNone, sizeof kNone);
+  };
+  constexpr std::uint64_t kSetFlags = 4, kNonBlocking = 0x5421;  // F_SETFL, FIONBIO
+  switch (call.nr) {
+    case SYS_close:
+      return forget(call.args[0]);
+    case SYS_dup2:
+    case SYS_dup3:
+      return forget(call.args[1]);
+    case SYS_close_range:
+      return session_.forget_descriptors();
+    case SYS_fcntl:
+      return call.args[1] == kSetFlags ? session_.forget_descriptors() : void();
+    case SYS_ioctl:
+      return call.args[1] == kNonBlocking ? session_.forget_descriptors() : void();
+    default:
+      return;
+  }
+}
+
+agent::FdClass TaskLife::class_of(int fd) {
+  using agent::FdClass;
+  struct stat file{};
+  const auto open_file = tracee::open_file_of(tid(), fd);
+  if (!open_file || stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &file) < 0) return FdClass::Unknown;
+  if (session_.stream_of(tid(), fd) != Stream::None) return FdClass::Special;
+  static const dev_t kProc = [] {
+    struct stat root{};
+    return stat("/proc", &root) == 0 ? root.st_dev : dev_t{};
+  }();
+  const FdClass waits = (open_file->flags & O_NONBLOCK) != 0 ? FdClass::NoWait : FdClass::Stream;
+  switch (file.st_mode & S_IFMT) {
+    case S_IFREG:
+      return file.st_dev == kProc || session_.backings().is_mapped(file) ? FdClass::Special : FdClass::File;
+    case S_IFDIR:
+      return FdClass::File;
+    case S_IFCHR:
+      return is_harmless_device(file) ? FdClass::File : FdClass::Special;
+    case S_IFSOCK:
+    case S_IFIFO:
+    case 0:  // eventfd, timerfd and their like
+      return waits;
+    default:
+      return FdClass::Special;
+  }
+}
+
+// What the descriptor of a call is, for the next calls with it.
+void TaskLife::teach_descriptor(const syscalls::Call& call, std::int64_t ret) {
+  if (!dispatched_ || !space_->ring || (ret < 0 && ret != -EAGAIN)) return;
+  switch (call.nr) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_pread64:
+    case SYS_pwrite64:
+    case SYS_readv:
+    case SYS_writev:
+    case SYS_preadv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_accept:
+    case SYS_accept4:
+      break;
+    default:
+      return;
+  }
+  const auto fd = static_cast<std::uint32_t>(call.args[0]);
+  if (fd >= agent::kMaxFds) return;
+  const auto known = static_cast<std::uint32_t>(class_of(static_cast<int>(fd)));
+  const std::uint32_t entry = space_->ring->generation() << agent::kClassBits | known;
+  memory().write(agent::kFds + fd * sizeof entry, &entry, sizeof entry);
+}
+
+}  // namespace tmrec::recorder

@@ -1,0 +1,399 @@
+// System calls that the agent performs itself, without a stop.
+//
+// Problem: a ptrace stop costs a hundred times a cheap system call. Solution: code inside the program makes the call,
+// and appends what the supervisor would have recorded (registers, what the call read, what the kernel wrote) to memory
+// that the supervisor shares and empties whenever the task stops. One task of the recording runs at a time, so the
+// records of all are in order. Only calls are made here that neither wait for anything nor concern what the supervisor
+// keeps track of; everything else is its business: perform() returns false, and the task asks. Rejected: guessing at a
+// call that may wait and taking it back, which is possible for none that changes anything.
+//
+// Runs on a stack of its own, with the program's vector registers and thread pointer: general registers only.
+#include "syscalls/capture.h"
+#include "syscalls/decide.h"
+#include "syscalls/effects.h"
+#include "tracee/agent/buffered.h"
+#include "tracee/agent/layout.h"
+
+using namespace tmrec;  // NOLINT(google-build-using-namespace): one translation unit, nobody includes it
+
+extern "C" {
+std::int64_t tmrec_agent_syscall(std::uint64_t number, const std::uint64_t* args);
+std::uint64_t tmrec_agent_copy(void* to, const void* from, std::uint64_t size);
+
+// Called by the compiler.
+void* memcpy(void* to, const void* from, std::size_t size) {
+  void* at = to;
+  asm volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(size) : : "memory");
+  return to;
+}
+void* memset(void* to, int value, std::size_t size) {
+  void* at = to;
+  asm volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(value) : "memory");
+  return to;
+}
+}
+
+namespace {
+
+using namespace agent;
+using syscalls::Call;
+
+// Memory of the program, by its own addresses, which may be bad.
+struct LocalMemory {
+  bool read(std::uint64_t addr, void* to, std::size_t size) {
+    return tmrec_agent_copy(to, reinterpret_cast<const void*>(addr), size) == 0;
+  }
+};
+
+// Writes a record behind those that are there; nobody sees it before it is committed.
+class Recorder {
+ public:
+  Recorder() : header_(*reinterpret_cast<RingHeader*>(kRing)) {
+    begin_ = kRing + sizeof header_ + header_.used;
+    end_ = kRing + kRingSize;
+    at_ = begin_ + sizeof(CallRecord);
+  }
+  bool has_room(std::uint64_t size) const { return at_ + size <= end_; }
+  bool overflowed() const { return overflowed_; }
+
+  void input(std::uint64_t addr, std::uint64_t size) { add(addr, size, true); }
+  void output(std::uint64_t addr, std::uint64_t size) { add(addr, size, false); }
+
+  void commit(const Area& area, std::int64_t ret) {
+    auto& record = *reinterpret_cast<CallRecord*>(begin_);
+    record.size = static_cast<std::uint32_t>(at_ - begin_);
+    record.extents = extents_;
+    record.ret = ret;
+    record.ticks_left = *reinterpret_cast<const std::uint64_t*>(area.known + patch::TaskArea::kCounter);
+    record.regs = area.call;
+    if ((header_.flags & kReadsFsBase) != 0) asm volatile("rdfsbase %0" : "=r"(record.fs_base));
+    asm volatile("" : : : "memory");
+    header_.used += record.size;
+  }
+
+ private:
+  void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
+    if (size == 0) return;
+    if (!has_room(sizeof(ExtentRecord) + size + 8)) {
+      overflowed_ = true;
+      return;
+    }
+    auto& extent = *reinterpret_cast<ExtentRecord*>(at_);
+    auto* bytes = reinterpret_cast<std::uint8_t*>(at_ + sizeof extent);
+    const std::uint64_t missing = tmrec_agent_copy(bytes, reinterpret_cast<const void*>(addr), size);
+    if (missing == size) return;
+    size -= missing;
+    extent.addr = addr;
+    extent.size = static_cast<std::uint32_t>(size);
+    extent.is_input = is_input ? 1 : 0;
+    at_ += sizeof extent + ((size + 7) & ~std::uint64_t{7});
+    ++extents_;
+  }
+
+  RingHeader& header_;
+  std::uint64_t begin_, at_, end_;
+  std::uint32_t extents_ = 0;
+  bool overflowed_ = false;
+};
+
+std::int64_t perform_call(const Call& call) { return tmrec_agent_syscall(call.nr, call.args); }
+
+std::uint32_t* entry_of(std::uint64_t fd) {
+  const auto number = static_cast<std::uint32_t>(fd);
+  return number < kMaxFds ? reinterpret_cast<std::uint32_t*>(kFds) + number : nullptr;
+}
+
+FdClass class_of(std::uint64_t fd) {
+  const std::uint32_t* entry = entry_of(fd);
+  const std::uint32_t generation = reinterpret_cast<const RingHeader*>(kRing)->generation;
+  if (entry == nullptr || *entry >> kClassBits != generation) return FdClass::Unknown;
+  return static_cast<FdClass>(*entry & ((1u << kClassBits) - 1));
+}
+
+void forget(std::uint64_t fd) {
+  if (std::uint32_t* entry = entry_of(fd)) *entry = 0;
+}
+
+struct PollFd {
+  std::int32_t fd;
+  std::int16_t events, revents;
+};
+constexpr std::int16_t kPollIn = 1, kPollOut = 4;
+
+bool is_ready(std::uint64_t fd, std::int16_t events) {
+  PollFd one{static_cast<std::int32_t>(fd), events, 0};
+  return perform_call({number::kPoll, {reinterpret_cast<std::uint64_t>(&one), 1, 0}}) > 0 &&
+         (one.revents & events) == events;
+}
+
+// What a call may transfer, in bytes.
+std::uint64_t transfer_of(const Call& call, LocalMemory& memory) {
+  switch (call.nr) {
+    case number::kReadv:
+    case number::kPreadv:
+    case number::kWritev: {
+      std::uint64_t sum = 0;
+      syscalls::each_iovec(memory, call.args[1], call.args[2], kLargestTransfer + 1,
+                           [&](std::uint64_t, std::uint64_t n) { sum += n; });
+      return sum;
+    }
+    case number::kRecvmsg:
+    case number::kSendmsg: {
+      syscalls::abi::Msghdr message{};
+      std::uint64_t sum = 0;
+      if (!syscalls::fetch(memory, call.args[1], message)) return kLargestTransfer + 1;
+      syscalls::each_iovec(memory, message.iov, message.iovlen, kLargestTransfer + 1,
+                           [&](std::uint64_t, std::uint64_t n) { sum += n; });
+      return sum + message.controllen;
+    }
+    default:
+      return call.args[2];
+  }
+}
+
+bool may_read(const Call& call, LocalMemory& memory) {
+  if (transfer_of(call, memory) > kLargestTransfer) return false;
+  switch (class_of(call.args[0])) {
+    case FdClass::File:
+    case FdClass::NoWait:
+      return true;
+    case FdClass::Stream:
+      return is_ready(call.args[0], kPollIn);
+    default:
+      return false;
+  }
+}
+
+// A pipe or socket that is ready takes a page without waiting (fs/pipe.c; net/core/stream.c).
+bool may_write(const Call& call, LocalMemory& memory) {
+  switch (class_of(call.args[0])) {
+    case FdClass::File:
+    case FdClass::NoWait:
+      return true;
+    case FdClass::Stream:
+      return transfer_of(call, memory) <= kPage && is_ready(call.args[0], kPollOut);
+    default:
+      return false;
+  }
+}
+
+// Whether calls about descriptors may be made here, and what they do to what is known.
+// Opening a FIFO or a device may wait; a file or a directory does not.
+bool may_open(const Call& call) {
+  constexpr std::uint64_t kTruncates = 01000, kDirect = 040000, kCwd = static_cast<std::uint64_t>(-100);
+  const bool at = call.nr == number::kOpenat;
+  const std::uint64_t flags = at ? call.args[2] : call.args[1];
+  if ((flags & (kTruncates | kDirect)) != 0) return false;
+  struct {
+    std::uint64_t device, inode, links;
+    std::uint32_t mode;
+    std::uint8_t rest[syscalls::abi::kStat - 28];
+  } file;
+  const Call look{
+      number::kNewfstatat,
+      {at ? call.args[0] : kCwd, at ? call.args[1] : call.args[0], reinterpret_cast<std::uint64_t>(&file), 0}};
+  constexpr std::uint32_t kType = 0170000, kRegular = 0100000, kDirectory = 0040000;
+  const std::int64_t failed = perform_call(look);
+  return failed != 0 || (file.mode & kType) == kRegular || (file.mode & kType) == kDirectory;
+}
+
+bool may_control(const Call& call) {
+  switch (call.args[1] & 0xffffffff) {
+    case 0:     // F_DUPFD
+    case 1:     // F_GETFD
+    case 2:     // F_SETFD
+    case 3:     // F_GETFL
+    case 1030:  // F_DUPFD_CLOEXEC
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool may_ioctl(const Call& call) {
+  switch (call.args[1] & 0xffffffff) {
+    case 0x5401:  // TCGETS
+    case 0x541b:  // FIONREAD
+    case 0x5450:  // FIONCLEX
+    case 0x5451:  // FIOCLEX
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Waits only while the word has the value; then the supervisor lets it.
+bool may_use_futex(const Call& call, LocalMemory& memory) {
+  const auto decision = syscalls::decide(call);
+  if (decision.policy != syscalls::Policy::Record) return false;
+  if (decision.blocking == syscalls::Blocking::Never) return true;
+  constexpr std::uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9;
+  const std::uint64_t command = call.args[1] & kCommand;
+  std::uint32_t word = 0;
+  return (command == kWait || command == kWaitBitset) && syscalls::fetch(memory, call.args[0], word) &&
+         word != static_cast<std::uint32_t>(call.args[2]);
+}
+
+constexpr std::uint64_t kSigsysBit = std::uint64_t{1} << 30;
+
+bool may_mask_signals(const Call& call, LocalMemory& memory) {
+  constexpr std::uint64_t kUnblock = 1;
+  if (call.args[1] == 0 || call.args[0] == kUnblock) return true;
+  std::uint64_t set = 0;
+  return syscalls::fetch(memory, call.args[1], set) && (set & kSigsysBit) == 0;
+}
+
+// Whether the call neither waits nor needs the supervisor. It may have looked whether it would wait.
+bool may_perform(const Call& call, LocalMemory& memory) {
+  switch (buffering_of(call.nr)) {
+    case Buffering::Never:
+      return false;
+    case Buffering::Plain:
+      break;
+    case Buffering::Read:
+      return may_read(call, memory);
+    case Buffering::Write:
+      return may_write(call, memory);
+    case Buffering::Accept:
+      return class_of(call.args[0]) == FdClass::NoWait ||
+             (class_of(call.args[0]) == FdClass::Stream && is_ready(call.args[0], kPollIn));
+    case Buffering::Open:
+      return may_open(call);
+    case Buffering::Fcntl:
+      return may_control(call);
+    case Buffering::Ioctl:
+      return may_ioctl(call);
+    case Buffering::Futex:
+      return may_use_futex(call, memory);
+    case Buffering::Mask:
+      return may_mask_signals(call, memory);
+    case Buffering::Action:
+      return call.args[0] != 31;  // SIGSYS
+    case Buffering::Close:
+      forget(call.args[0]);
+      return true;
+    case Buffering::Dup:
+      forget(call.args[1]);
+      return true;
+    case Buffering::Wait:
+      return true;
+  }
+  return true;
+}
+
+// The most that can be written behind a call's result, beyond what has a fixed size.
+std::uint64_t room_for(const Call& call, LocalMemory& memory) {
+  constexpr std::uint64_t kOthers = 64 * 1024;
+  const Buffering kind = buffering_of(call.nr);
+  return kind == Buffering::Read ? kOthers + transfer_of(call, memory) : kOthers;
+}
+
+// epoll_wait and poll: with a time-out of 0, without a trace of it when nothing is ready. False: the call would wait.
+bool look(const Call& call, LocalMemory& memory, std::int64_t& ret) {
+  Call now = call;
+  if (call.nr == number::kPoll || call.nr == number::kPpoll) {
+    constexpr std::uint64_t kMost = 64;
+    PollFd copies[kMost];
+    if (call.args[1] > kMost || !memory.read(call.args[0], copies, call.args[1] * sizeof copies[0])) return false;
+    now = {number::kPoll, {reinterpret_cast<std::uint64_t>(copies), call.args[1], 0}};
+    if (perform_call(now) == 0) return false;
+    now.args[0] = call.args[0];
+  } else {
+    now.args[3] = 0;
+  }
+  ret = perform_call(now);
+  return ret != 0;
+}
+
+bool never_waits(const Call& call) {
+  return (call.nr == number::kPoll && static_cast<std::int32_t>(call.args[2]) == 0) ||
+         ((call.nr == number::kEpollWait || call.nr == number::kEpollPwait) &&
+          static_cast<std::int32_t>(call.args[3]) == 0);
+}
+
+bool has_mask(const Call& call) {
+  return (call.nr == number::kEpollPwait && call.args[4] != 0) || (call.nr == number::kPpoll && call.args[3] != 0);
+}
+
+bool same_inputs(LocalMemory& memory, const ExtentRecord& extent, const std::uint8_t* bytes) {
+  std::uint8_t piece[256];
+  for (std::uint32_t done = 0; done < extent.size;) {
+    const std::uint32_t n =
+        extent.size - done < sizeof piece ? extent.size - done : static_cast<std::uint32_t>(sizeof piece);
+    if (!memory.read(extent.addr + done, piece, n)) return false;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      if (piece[i] != bytes[done + i]) return false;
+    }
+    done += n;
+  }
+  return true;
+}
+
+template <class F>
+bool each_extent(const CallRecord& record, F&& f) {
+  auto at = reinterpret_cast<std::uint64_t>(&record) + sizeof record;
+  for (std::uint32_t i = 0; i < record.extents; ++i) {
+    const auto& extent = *reinterpret_cast<const ExtentRecord*>(at);
+    if (!f(extent, reinterpret_cast<const std::uint8_t*>(at + sizeof extent))) return false;
+    at += sizeof extent + ((extent.size + 7) & ~7u);
+  }
+  return true;
+}
+
+// Replay: the call is the recorded one if registers, ticks and what it reads are the same; then its memory is written
+// and its result is the recorded one. Otherwise the replayer has a look.
+std::uint64_t repeat(Area& area) {
+  auto& header = *reinterpret_cast<RingHeader*>(kRing);
+  if (header.repeated >= header.used) return 0;
+  const auto& record = *reinterpret_cast<const CallRecord*>(kRing + sizeof header + header.repeated);
+  const SavedRegs &a = area.call, &b = record.regs;
+  const bool same =
+      a.rax == b.rax && a.rbx == b.rbx && a.rdx == b.rdx && a.rsi == b.rsi && a.rdi == b.rdi && a.rbp == b.rbp &&
+      a.rsp == b.rsp && a.r8 == b.r8 && a.r9 == b.r9 && a.r10 == b.r10 && a.r12 == b.r12 && a.r13 == b.r13 &&
+      a.r14 == b.r14 && a.r15 == b.r15 && a.rip == b.rip && a.flags == b.flags &&
+      record.ticks_left == *reinterpret_cast<const std::uint64_t*>(area.known + patch::TaskArea::kCounter);
+  LocalMemory memory;
+  const bool reads_same = same && each_extent(record, [&](const ExtentRecord& extent, const std::uint8_t* bytes) {
+                            return extent.is_input == 0 || same_inputs(memory, extent, bytes);
+                          });
+  const bool repeated =
+      reads_same && each_extent(record, [](const ExtentRecord& extent, const std::uint8_t* bytes) {
+        return extent.is_input != 0 || tmrec_agent_copy(reinterpret_cast<void*>(extent.addr), bytes, extent.size) == 0;
+      });
+  if (!repeated) return 0;
+  header.repeated += record.size;
+  ++header.repeated_calls;
+  if (header.repeated == header.used) area.conduct.ask = 1;
+  area.call.rax = static_cast<std::uint64_t>(record.ret);
+  return 1;
+}
+
+}  // namespace
+
+// 1: performed, and recorded; the result is in `call.rax`. 0: not this one.
+extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
+  const SavedRegs& regs = area->call;
+  if (area->conduct.buffers == kRepeats) return repeat(*area);
+  if (area->conduct.ask != 0 || area->conduct.calls_left == 0 || regs.rax > number::kMost) return 0;
+  --area->conduct.calls_left;
+  const Call call{static_cast<std::uint32_t>(regs.rax), {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
+  LocalMemory memory;
+  Recorder recorder;
+  const Buffering kind = buffering_of(call.nr);
+  if (kind == Buffering::Never || !recorder.has_room(room_for(call, memory)) || !may_perform(call, memory)) return 0;
+  if (kind == Buffering::Wait && has_mask(call)) return 0;
+
+  const syscalls::EntryNotes notes = syscalls::note_entry(call, memory);
+  syscalls::capture_inputs(call, memory, recorder);
+  if (recorder.overflowed()) return 0;
+  std::int64_t ret = 0;
+  if (kind == Buffering::Wait && !never_waits(call)) {
+    if (!look(call, memory, ret)) return 0;
+  } else {
+    ret = perform_call(call);
+  }
+  syscalls::capture_outputs(call, notes, ret, memory, recorder);
+  recorder.commit(*area, ret);
+  area->call.rax = static_cast<std::uint64_t>(ret);
+  return 1;
+}

@@ -1,0 +1,238 @@
+// Where patched code enters the agent (tracee/agent/agent.h), and what it must do in assembly.
+//
+// At a tick, and at a special instruction, everything is the program's but what TaskArea says. What only the supervisor
+// can do is asked for by a system call with a number that no kernel has. While the supervisor stops the task at every
+// call, it is there already; otherwise Syscall User Dispatch turns the call into SIGSYS, which it sees first. Without a
+// supervisor the call fails, harmlessly, and the program goes on by itself. Flags pass through a system call unharmed;
+// rcx, r11 and rax do not.
+
+	.set	kScratchRcx, 16
+	.set	kScratchRax, 32
+	.set	kBlock, 40
+	.set	kResume, 56
+	.set	kScratchR11, 64			// layout.h, Area
+	.set	kSaved, 72
+	.set	kSelf, 216
+	.set	kDispatch, 224			// Conduct
+	.set	kBuffers, 228
+	.set	kAsk, 232
+	.set	kCall, 240
+	.set	kAreaSize, 8192
+
+	.set	RAX, 0				// SavedRegs
+	.set	RBX, 8
+	.set	RCX, 16
+	.set	RDX, 24
+	.set	RSI, 32
+	.set	RDI, 40
+	.set	RBP, 48
+	.set	RSP, 56
+	.set	R8, 64
+	.set	R9, 72
+	.set	R10, 80
+	.set	R11, 88
+	.set	R12, 96
+	.set	R13, 104
+	.set	R14, 112
+	.set	R15, 120
+	.set	RIP, 128
+	.set	FLAGS, 136
+
+	.macro	call_supervisor number
+	mov	%r11, %gs:kScratchR11
+	mov	$\number, %eax
+	syscall
+	.endm
+
+	.macro	go_on
+	mov	%gs:kScratchR11, %r11
+	mov	%gs:kScratchRcx, %rcx
+	mov	%gs:kScratchRax, %rax
+	jmp	*%gs:kResume
+	.endm
+
+	.section .entries, "ax", @progbits
+// layout.h, Directory
+	.quad	tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end
+	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer, clock_call
+
+	.balign	64, 0xcc
+tick:
+	call_supervisor 0x0f7ec001
+ticked:
+	go_on
+
+	.balign	64, 0xcc
+// vDSO functions come here, the number of their call in eax; rcx, r11 and flags are free.
+clock:
+	mov	%rax, %gs:kScratchRax
+	mov	%rcx, %gs:kScratchRcx
+	lea	clock_call(%rip), %rcx
+	mov	%rcx, %gs:kResume
+	xor	%ecx, %ecx
+	mov	%rcx, %gs:kBlock
+	jmp	call
+	.balign	64, 0xcc
+// A system call instruction, or another that the supervisor performs. No flag may change.
+special:
+	mov	%gs:kResume, %rcx
+	movzwl	(%rcx), %ecx
+	lea	-0x050f(%rcx), %ecx		// the bytes of `syscall`
+	jrcxz	call
+	mov	%gs:kScratchRcx, %rcx
+	call_supervisor 0x0f7ec002
+special_asked:
+	go_on
+at_place:
+	mov	%gs:kScratchRcx, %rcx
+	mov	%gs:kScratchRax, %rax
+	jmp	*%gs:kResume
+call:
+	mov	%gs:kBuffers, %ecx
+	jrcxz	at_place
+	mov	%rbx, %gs:kCall + RBX
+	mov	%rdx, %gs:kCall + RDX
+	mov	%rsi, %gs:kCall + RSI
+	mov	%rdi, %gs:kCall + RDI
+	mov	%rbp, %gs:kCall + RBP
+	mov	%rsp, %gs:kCall + RSP
+	mov	%r8, %gs:kCall + R8
+	mov	%r9, %gs:kCall + R9
+	mov	%r10, %gs:kCall + R10
+	mov	%r11, %gs:kCall + R11
+	mov	%r12, %gs:kCall + R12
+	mov	%r13, %gs:kCall + R13
+	mov	%r14, %gs:kCall + R14
+	mov	%r15, %gs:kCall + R15
+	mov	%gs:kSelf, %rbx
+	lea	kAreaSize(%rbx), %rsp
+	pushfq
+	popq	kCall + FLAGS(%rbx)
+	mov	kScratchRax(%rbx), %rax
+	mov	%rax, kCall + RAX(%rbx)
+	mov	kScratchRcx(%rbx), %rax
+	mov	%rax, kCall + RCX(%rbx)
+	mov	kResume(%rbx), %rax
+	mov	%rax, kCall + RIP(%rbx)
+	cld
+	mov	%rbx, %rdi
+	call	tmrec_agent_perform
+	pushq	kCall + FLAGS(%rbx)
+	mov	%rax, %rcx
+	mov	kCall + RDX(%rbx), %rdx
+	mov	kCall + RSI(%rbx), %rsi
+	mov	kCall + RDI(%rbx), %rdi
+	mov	kCall + R8(%rbx), %r8
+	mov	kCall + R9(%rbx), %r9
+	mov	kCall + R10(%rbx), %r10
+	popfq
+	mov	kCall + RSP(%rbx), %rsp
+	mov	kCall + R11(%rbx), %r11
+	mov	kCall + RAX(%rbx), %rax
+	mov	%gs:kCall + RBX, %rbx
+	jrcxz	ask
+	jmp	performed
+ask:
+	mov	%gs:kScratchRcx, %rcx
+	call_supervisor 0x0f7ec003
+call_asked:
+	go_on
+performed:
+	// Performed: rax is its result, the rest as the kernel leaves it.
+	mov	%gs:kCall + FLAGS, %r11
+	mov	%gs:kAsk, %ecx
+	jrcxz	1f
+	mov	%rax, %gs:kScratchRax
+	mov	%gs:kCall + RIP, %rcx
+	lea	2(%rcx), %rcx
+	mov	%rcx, %gs:kScratchRcx
+	mov	%rcx, %gs:kResume
+	call_supervisor 0x0f7ec004
+returned:
+	go_on
+1:	mov	%gs:kCall + RIP, %rcx
+	lea	2(%rcx), %rcx
+	jmp	*%rcx
+
+	.balign	16, 0xcc
+clock_call:
+	syscall
+	ret
+
+	.balign	64, 0xcc
+// Calls from here on reach the kernel.
+allowed:
+// tmrec_agent_syscall(number, args)
+	.global	tmrec_agent_syscall
+	.hidden	tmrec_agent_syscall
+tmrec_agent_syscall:
+	mov	%rdi, %rax
+	mov	(%rsi), %rdi
+	mov	16(%rsi), %rdx
+	mov	24(%rsi), %r10
+	mov	32(%rsi), %r8
+	mov	40(%rsi), %r9
+	mov	8(%rsi), %rsi
+	syscall
+	ret
+
+// A call for the supervisor, which has saved the program's registers in the area. It takes the task back when the call is
+// done; when it was killed meanwhile, the task goes back by itself. Flags pass over the program's stack, below its red
+// zone: a signal may come at any instruction.
+remote_call:
+	syscall
+	mov	%gs:kSaved + RSP, %rsp
+	lea	-256(%rsp), %rsp
+	pushq	%gs:kSaved + FLAGS
+	popfq
+	mov	%gs:kSaved + RAX, %rax
+	mov	%gs:kSaved + RBX, %rbx
+	mov	%gs:kSaved + RCX, %rcx
+	mov	%gs:kSaved + RDX, %rdx
+	mov	%gs:kSaved + RSI, %rsi
+	mov	%gs:kSaved + RDI, %rdi
+	mov	%gs:kSaved + RBP, %rbp
+	mov	%gs:kSaved + R8, %r8
+	mov	%gs:kSaved + R9, %r9
+	mov	%gs:kSaved + R10, %r10
+	mov	%gs:kSaved + R11, %r11
+	mov	%gs:kSaved + R12, %r12
+	mov	%gs:kSaved + R13, %r13
+	mov	%gs:kSaved + R14, %r14
+	mov	%gs:kSaved + R15, %r15
+	mov	%gs:kSaved + RSP, %rsp
+	jmp	*%gs:kSaved + RIP
+
+// SIGSYS, with nobody to see it first: from now on the task's calls reach the kernel, this one as well, unless the
+// supervisor had taken the task elsewhere before it was killed. (Offsets: siginfo_t, struct ucontext of the kernel.)
+on_sigsys:
+	cmpl	$2, 8(%rsi)			// si_code: SYS_USER_DISPATCH
+	jne	1f
+	movb	$0, %gs:kDispatch
+	movl	$0, %gs:kBuffers
+	mov	16(%rsi), %rax			// si_call_addr
+	cmp	%rax, 168(%rdx)			// rip
+	jne	1f
+	subq	$2, 168(%rdx)
+	movslq	24(%rsi), %rax			// si_syscall
+	mov	%rax, 144(%rdx)			// rax
+1:	ret
+restorer:
+	mov	$15, %eax			// rt_sigreturn
+	syscall
+allowed_end:
+
+	.balign	16, 0xcc
+// tmrec_agent_copy(to, from, size): how many bytes could not be copied. The supervisor ends the copy at copy_failed when
+// an address is bad.
+	.global	tmrec_agent_copy
+	.hidden	tmrec_agent_copy
+tmrec_agent_copy:
+	mov	%rdx, %rcx
+tmrec_agent_copy_at:
+	rep movsb
+copy_failed:
+	mov	%rcx, %rax
+	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,122 @@
+// The agent's place in a recorded address space, byte for byte: what its own code (entry.S, calls.cc) and a supervisor
+// (agent.h) must agree on. Freestanding.
+//
+//     kCode    read, execute   entry points first (entry.S), then what performs system calls (calls.cc)
+//     kBlocks  read, execute   addresses of the trampoline blocks in this space, 64 bits each, 0 at the end
+//     kArguments               arguments of calls that the supervisor has a task make; of no meaning between calls
+//     kFds     read, write     what is known of the space's file descriptors
+//     kAreas   read, write     one area per task: what patched code uses (patch/task_area.h), registers, a stack
+//     kRing    read, write     shared with the supervisor, and by all spaces that fork has made: calls performed
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tracee/patch/task_area.h"
+
+namespace tmrec::agent {
+
+inline constexpr std::uint64_t kPage = 4096;
+
+// In what sanitizers leave to the program, below position independent programs, as the replayer's own page
+// (replayer/stub.h).
+inline constexpr std::uint64_t kBase = 0x5501'1000'0000;
+inline constexpr std::uint64_t kCode = kBase;
+inline constexpr std::uint64_t kEntriesSize = kPage;
+inline constexpr std::uint64_t kCodeSize = 64 * kPage;
+inline constexpr std::uint64_t kBlocks = kCode + kCodeSize;
+inline constexpr std::uint64_t kBlocksSize = 14 * kPage;
+inline constexpr std::size_t kMaxBlocks = kBlocksSize / 8 - 1;
+inline constexpr std::uint64_t kArguments = kBlocks + kBlocksSize;
+inline constexpr std::uint64_t kArgumentsSize = kPage;
+inline constexpr std::uint64_t kFds = kArguments + kArgumentsSize;
+inline constexpr std::uint64_t kMaxFds = 16384;
+inline constexpr std::uint64_t kFdsSize = kMaxFds * 4;
+inline constexpr std::uint64_t kAreas = kFds + kFdsSize;
+inline constexpr std::uint64_t kAreaSize = 2 * kPage;
+inline constexpr std::size_t kMaxTasks = 16384;
+inline constexpr std::uint64_t kRing = kAreas + kMaxTasks * kAreaSize;
+inline constexpr std::uint64_t kRingSize = 256 * kPage;
+inline constexpr std::uint64_t kEnd = kRing + kRingSize;
+inline constexpr std::uint64_t kSize = kRing - kBase;  // mapped at once; the ring is, when it is needed
+
+struct SavedRegs {
+  std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rip, flags;
+};
+
+// How a task makes its system calls.
+struct Conduct {
+  std::uint8_t dispatch = 0;  // the selector of Syscall User Dispatch (prctl(2)): 1, calls that the agent does not make
+                              // raise SIGSYS; 0, all calls reach the kernel
+  std::uint8_t reserved[3] = {};
+  std::uint32_t buffers = 0;     // what the agent does with calls: kLeaves, kPerforms or kRepeats
+  std::uint32_t ask = 0;         // the supervisor wants to be asked at the next call, and at the end of this one
+  std::uint32_t calls_left = 0;  // until it is asked
+};
+
+inline constexpr std::uint32_t kLeaves = 0;    // they are made where they stand
+inline constexpr std::uint32_t kPerforms = 1;  // recording: performs those that it can, and records them
+inline constexpr std::uint32_t kRepeats = 2;   // replay: does what the next record says
+
+// A task's area, behind what patched code knows of it.
+struct Area {
+  std::uint8_t known[patch::TaskArea::kSize];
+  std::uint64_t scratch_r11;
+  SavedRegs remote;  // while the supervisor has the task make a call
+  std::uint64_t self;
+  Conduct conduct;
+  SavedRegs call;  // the program's registers while the agent performs a call; rip: of the system call instruction
+  std::uint64_t scratch[8];  // the supervisor's
+};
+inline constexpr std::uint32_t kScratchR11 = offsetof(Area, scratch_r11);
+inline constexpr std::uint32_t kSaved = offsetof(Area, remote);
+inline constexpr std::uint32_t kSelf = offsetof(Area, self);
+inline constexpr std::uint32_t kConduct = offsetof(Area, conduct);
+inline constexpr std::uint32_t kCall = offsetof(Area, call);
+inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
+// entry.S has the same numbers.
+static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240);
+static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
+
+// What the supervisor knows of a descriptor. An entry counts only with the ring's generation in it: whatever may change
+// the truth of any entry (a file gets mapped, a descriptor becomes blocking) moves the generation on.
+enum class FdClass : std::uint32_t {
+  Unknown = 0,
+  File = 1,      // reads never wait; no recorded space maps it; not the recording's own output
+  Stream = 2,    // socket, pipe and the like, whose calls wait unless it is ready; not the recording's own output
+  NoWait = 3,    // such a one with O_NONBLOCK
+  Special = 15,  // the supervisor must see its calls
+};
+inline constexpr std::uint32_t kClassBits = 4;
+
+struct RingHeader {
+  std::uint64_t used;            // bytes of records behind this header
+  std::uint32_t generation;      // of descriptor entries
+  std::uint32_t flags;           // kReadsFsBase
+  std::uint64_t repeated;        // replay: bytes of records that have been repeated
+  std::uint64_t repeated_calls;  // how many
+};
+inline constexpr std::uint32_t kReadsFsBase = 1;  // the CPU and the kernel let a program read its fs base
+
+// One system call, performed. What it read and wrote follows.
+struct CallRecord {
+  std::uint32_t size;     // bytes, with all that follows; a multiple of 8
+  std::uint32_t extents;  // how many follow
+  std::int64_t ret;
+  std::uint64_t ticks_left;
+  std::uint64_t fs_base;  // with kReadsFsBase
+  SavedRegs regs;         // at entry
+};
+struct ExtentRecord {
+  std::uint64_t addr;
+  std::uint32_t size;  // bytes, which follow, filled up to a multiple of 8
+  std::uint32_t is_input;
+};
+
+// The first bytes of the agent's code: where in it things are, as addresses.
+struct Directory {
+  std::uint64_t tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end,
+      copy, copy_failed, on_sigsys, restorer, clock_call;
+};
+
+}  // namespace tmrec::agent
