@@ -1,0 +1,38 @@
+// Descriptor numbers that change what they stand for between thousands of calls: files, pipes that wait, mapped files.
+#include "guest.h"
+
+#include <sys/wait.h>
+
+int main(void) {
+  char byte = 0, line[16];
+  int file = open("data", O_RDWR | O_CREAT, 0600);
+  CHECK(file >= 0 && write(file, "0123456789", 10) == 10);
+  char* shown = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+  CHECK(shown != MAP_FAILED);
+  for (int round = 0; round < 100; round++) {
+    // Writes that a mapping shows.
+    byte = (char)('a' + round % 26);
+    CHECK(pwrite(file, &byte, 1, round % 10) == 1 && shown[round % 10] == byte);
+    CHECK(pread(file, line, 10, 0) == 10 && line[round % 10] == byte);
+    // The same number: a file, then a pipe that has nothing yet.
+    int number = open("data", O_RDONLY), ends[2];
+    CHECK(number >= 0 && read(number, &byte, 1) == 1);
+    CHECK(pipe(ends) == 0 && dup2(ends[0], number) == number);
+    if (round % 10 == 0) {
+      pid_t child = fork();
+      if (child == 0) {
+        usleep(2000);
+        _exit(write(ends[1], "z", 1) == 1 ? 0 : 1);
+      }
+      CHECK(read(number, &byte, 1) == 1 && byte == 'z' && waitpid(child, NULL, 0) == child);
+    } else {
+      CHECK(write(ends[1], "y", 1) == 1 && read(number, &byte, 1) == 1 && byte == 'y');
+      CHECK(fcntl(number, F_SETFL, O_NONBLOCK) == 0 && read(number, &byte, 1) == -1 && errno == EAGAIN);
+    }
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0 && close(number) == 0);
+    CHECK(read(number, &byte, 1) == -1 && errno == EBADF);
+  }
+  CHECK(unlink("data") == 0);
+  printf("%.10s\n", shown);
+  return success();
+}
