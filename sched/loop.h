@@ -158,7 +158,9 @@ class Loop {
   LoopTask* holder_ = nullptr;
   pid_t last_holder_ = 0;
   SwitchEvent::Reason handed_over_for_ = SwitchEvent::Reason::Exit;
+  // Since when the holder has run, less what the supervisor took, while others are ready; and its CPU time then.
   std::optional<std::chrono::steady_clock::time_point> others_wait_since_;
+  std::chrono::nanoseconds used_before_{};
   bool all_gone_ = false;
 };
 

@@ -147,7 +147,10 @@ TEST_CASE("tasks released in the middle go on by themselves") {
   }));
   CHECK_THROWS_AS(loop.run(), EndRecording);
   int released = 0;
-  loop.release_all([&](tracee::Stopped&) { ++released; });
+  loop.release_all([&](tracee::Stopped&, const tracee::Stop&) {
+    ++released;
+    return false;
+  });
   CHECK(released == 1);
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
