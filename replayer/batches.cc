@@ -117,7 +117,7 @@ Result<bool> Session::step_in_batch() {
     TMREC_CHECKED(open_ring(*task));
     std::size_t calls = 0;
     TMREC_CHECKED(fill_ring(*task, calls));
-    recent_.push_back(ahead_.front());  // what patience and reports go by
+    recent_.push_back(ahead_[calls - 1]);  // what patience goes by
     const tracee::RemoteMemory& memory = task->space->memory();
     agent::Conduct conduct;
     conduct.buffers = agent::kRepeats;

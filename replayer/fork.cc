@@ -133,6 +133,7 @@ Result<std::unique_ptr<Session>> Session::fork() {
     if (first) {
       TMREC_TRY(Space forked, task->space->forked(*stub));
       forked.copy_everything(*stub, false);
+      forked.forget_calls();
       forked.tasks = task->space->tasks;
       space = std::make_shared<Space>(std::move(forked));
     } else {

@@ -131,7 +131,7 @@ Result<void> Space::install_calls(tracee::Stopped& task, int fd) {
     return fail(ErrorKind::System, "cannot write the agent into a process to replay in");
   TMREC_TRY(const int in_stub, fd_in_stub(task, fd, true));
   const auto file = static_cast<std::uint64_t>(in_stub);
-  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED;
   const std::int64_t at =
       call_in_stub(task, SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file, 0});
   call_in_stub(task, SYS_close, {file});

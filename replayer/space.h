@@ -39,6 +39,8 @@ class Space {
   Result<void> install_agent(tracee::Stopped& task);
   // The part of the agent that repeats calls, and the memory behind `fd` with what it repeats. Done once.
   Result<void> install_calls(tracee::Stopped& task, int fd);
+  // In a copy for another session, which has memory of its own for that.
+  void forget_calls() { repeats_calls_ = false; }
   // Memory for the trampolines of this text, showing them where `fd`, the plan's file, can be mapped. Error: text or
   // block is not where it could have been at the recording.
   Result<tracee::PatchedSpace::Block> map_block(tracee::Stopped& task, RemoteAddr block, const patch::Plan& plan,
