@@ -52,6 +52,10 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   if ((birth.flags & CLONE_THREAD) == 0)
     process = std::make_shared<Process>(Process{child_tid, 0, process_->program_sigsys, process_->no_agent});
   event.child_process = Tid(process->leader);
+  // What the agent knows of descriptors is kept with the memory.
+  const bool same_memory = (birth.flags & CLONE_VM) != 0, same_files = (birth.flags & CLONE_FILES) != 0;
+  if (same_memory && !same_files) process->borrows_memory = true;
+  if (same_files && !same_memory) space_->no_agent = true;
   auto space = space_;
   if ((birth.flags & CLONE_VM) == 0) {
     auto memory = tracee::RemoteMemory::open(child_tid);
@@ -166,6 +170,8 @@ void TaskLife::enter_program(pid_t former) {
   dispatched_ = conducts_ = traced_once_ = false;
   traced_calls_ = 0;
   process_->program_sigsys.reset();
+  process_->borrows_memory = false;
+  session_.forget_descriptors();  // the program's file is mapped now
   prepare_vdso(tid(), stopped(), *space_, session_);
   auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};

@@ -65,7 +65,8 @@ struct Process {
   int tasks = 0;  // alive
   // The kernel's struct sigaction of SIGSYS as the program set it, while the agent's stands in its place.
   std::optional<std::array<std::uint64_t, 4>> program_sigsys = {};
-  bool no_agent = false;  // every call stops
+  bool no_agent = false;        // every call stops
+  bool borrows_memory = false;  // of another process with other descriptors (vfork), until it executes a program
 };
 
 // A signal every 100 ms that interrupts waitpid, so that the loop looks at starvation and at the log's health.
