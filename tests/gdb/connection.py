@@ -12,7 +12,7 @@ PROGRAM = r"""
 #include <stdio.h>
 int main(void) {
   unsigned long sum = 0;
-  for (unsigned long i = 0; i < 300000000; i++) sum += i ^ sum;
+  for (unsigned long i = 0; i < 3000000000; i++) sum += i ^ sum;
   printf("%lu\n", sum);
 }
 """
