@@ -49,8 +49,8 @@ bool is_harmless_device(const struct stat& file) {
 // ---- going over to the agent ----------------------------------------------------------------------------------------
 
 bool TaskLife::may_use_agent() const {
-  return session_.options().use_agent && counts() && !space_->patches_off && !space_->no_agent && !process_->no_agent && !process_->borrows_memory &&
-         !space_->hidden_variable && space_->call_gadget && !session_.reads_directly;
+  return session_.options().use_agent && counts() && !space_->patches_off && !space_->no_agent && !process_->no_agent &&
+         !process_->borrows_memory && !space_->hidden_variable && space_->call_gadget && !session_.reads_directly;
 }
 
 void TaskLife::consider_agent() {

@@ -184,6 +184,7 @@ void TaskLife::on_special_instruction(const Regs& at_call) {
   leave_agent(event.after);
   session_.append(tid(), std::move(event));
   at_event_ = true;
+  if (!deferred_.empty()) stop_soon();
 }
 
 }  // namespace tmrec::recorder

@@ -119,7 +119,7 @@ int TaskLife::on_signal(const Stop& stop) {
   const bool in_agent = conducts_ && agent::is_code(now.rip) && action == SignalEvent::Action::Stop;
   if (in_agent || (place_matters && !is_at_boundary(now))) {
     defer(info);
-    stop_soon();
+    if (!conducts_ || !agent::will_look(now.rip)) stop_soon();
     return 0;
   }
   return deliver(info, false);

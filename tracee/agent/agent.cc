@@ -97,6 +97,11 @@ std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tra
   return asked;
 }
 
+bool will_look(std::uint64_t rip) {
+  const Directory& at = directory();
+  return is_code(rip) && !(rip >= at.looked && rip < at.looked_end);
+}
+
 bool is_dispatch(const siginfo_t& info) {
   constexpr int kSysUserDispatch = 2;  // SYS_USER_DISPATCH, asm-generic/siginfo.h
   return info.si_signo == SIGSYS && info.si_code == kSysUserDispatch;

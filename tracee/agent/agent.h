@@ -81,6 +81,10 @@ struct Asked {
 std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
                                    RemoteAddr area, const Regs& at_call);
 
+// Whether a task whose calls the agent performs is within it and will yet look whether it is to ask. It may have read
+// its counter for the record of a call: that must not be changed now.
+bool will_look(std::uint64_t rip);
+
 // The SIGSYS of Syscall User Dispatch.
 bool is_dispatch(const siginfo_t& info);
 

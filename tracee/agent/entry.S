@@ -55,6 +55,7 @@
 // layout.h, Directory
 	.quad	tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end
 	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer, clock_call
+	.quad	looked, looked_end
 
 	.balign	64, 0xcc
 tick:
@@ -141,6 +142,7 @@ performed:
 	// Performed: rax is its result, the rest as the kernel leaves it.
 	mov	%gs:kCall + FLAGS, %r11
 	mov	%gs:kAsk, %ecx
+looked:
 	jrcxz	1f
 	mov	%rax, %gs:kScratchRax
 	mov	%gs:kCall + RIP, %rcx
@@ -153,6 +155,7 @@ returned:
 1:	mov	%gs:kCall + RIP, %rcx
 	lea	2(%rcx), %rcx
 	jmp	*%rcx
+looked_end:
 
 	.balign	16, 0xcc
 clock_call:

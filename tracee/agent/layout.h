@@ -116,7 +116,7 @@ struct ExtentRecord {
 // The first bytes of the agent's code: where in it things are, as addresses.
 struct Directory {
   std::uint64_t tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end,
-      copy, copy_failed, on_sigsys, restorer, clock_call;
+      copy, copy_failed, on_sigsys, restorer, clock_call, looked, looked_end;
 };
 
 }  // namespace tmrec::agent
