@@ -28,7 +28,7 @@ struct RecordOptions {
   std::uint64_t seed = 0;
   std::uint64_t slice = 250'000;
   bool no_ticks = false;
-  bool no_agent = false;
+  bool agent = false;
   std::uint32_t agent_after = recorder::Options{}.agent_after;
   bool chaos = false;
   std::vector<std::string> unpatched;
@@ -99,7 +99,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .seed = options.chaos && options.seed == 0 ? some_seed() : options.seed,
       .chaos = options.chaos,
       .count_ticks = !options.no_ticks,
-      .use_agent = !options.no_ticks && !options.no_agent,
+      .use_agent = !options.no_ticks && options.agent,
       .agent_after = options.agent_after,
       .slice = options.slice,
       .unpatched = options.unpatched,
@@ -168,9 +168,10 @@ Action add_record(CLI::App& app, const Words& words) {
       ->type_name("MODULE");
   app.add_flag("--no-ticks", options->no_ticks,
                "Leave all code as it is: a task can then only be stopped at system calls");
-  app.add_flag("--no-agent", options->no_agent, "Stop the program at every system call, instead of recording in place");
+  app.add_flag("--agent,!--no-agent", options->agent,
+               "Record system calls in place, without a stop for each (servers: tens of times faster)");
   app.add_option("--agent-after", options->agent_after,
-                 "Record in place once a thread has made N system calls (default 48)")
+                 "With --agent: once a thread has made N system calls (default 48)")
       ->type_name("N");
   app.footer(kExamples);
   return [options, &words] {

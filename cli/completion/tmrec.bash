@@ -61,7 +61,7 @@ _tmrec() {
   local options=
   case $command in
     '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ndoctor\n--version\n'"$general" "$current"; return ;;
-    record) options=$'--output\n--name\n--check\n--seed\n--chaos\n--slice\n--no-patch\n--no-ticks' ;;
+    record) options=$'--output\n--name\n--check\n--seed\n--chaos\n--slice\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
     replay) options=$'--autonomous\n--verify' ;;
     dump) options=$'--from\n--to\n--tid\n--json' ;;
     info | ls | doctor) options=--json ;;

@@ -23,7 +23,7 @@ E2E_SECONDS = 300
 STRESS_ROUNDS = 3
 TICK_PROGRAMS = ("perl", "python3-threads", "xz-threads", "sqlite3")
 # Of the guests run as the ordinary user: a slice so small that tasks change at nearly every chance.
-USER_OPTIONS = (*guests.RECORD_OPTIONS, "--slice=1000", "--agent-after=0")
+USER_OPTIONS = (*guests.RECORD_OPTIONS, "--slice=1000", "--agent", "--agent-after=0")
 SKIP_STATUS = 77
 
 # run(place) gives the failure's text, None when passed, or raises Skipped.
