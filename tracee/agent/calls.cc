@@ -62,7 +62,8 @@ class Recorder {
   void commit(const Area& area, std::int64_t ret) {
     auto& record = *reinterpret_cast<CallRecord*>(begin_);
     record.size = static_cast<std::uint32_t>(at_ - begin_);
-    record.extents = extents_;
+    // A record that lacks memory must not be taken for a whole one: the recording ends there.
+    record.extents = overflowed_ ? ~std::uint32_t{0} : extents_;
     record.ret = ret;
     record.ticks_left = *reinterpret_cast<const std::uint64_t*>(area.known + patch::TaskArea::kCounter);
     record.regs = area.call;
@@ -248,8 +249,10 @@ bool may_perform(const Call& call, LocalMemory& memory) {
   switch (buffering_of(call.nr)) {
     case Buffering::Never:
       return false;
-    case Buffering::Plain:
-      break;
+    case Buffering::Plain: {
+      const auto decision = syscalls::decide(call);
+      return decision.policy == syscalls::Policy::Record && decision.blocking == syscalls::Blocking::Never;
+    }
     case Buffering::Read:
       return may_read(call, memory);
     case Buffering::Write:
@@ -281,12 +284,12 @@ bool may_perform(const Call& call, LocalMemory& memory) {
   return true;
 }
 
-// The most that can be written behind a call's result, beyond what has a fixed size.
-std::uint64_t room_for(const Call& call, LocalMemory& memory) {
-  constexpr std::uint64_t kOthers = 64 * 1024;
-  const Buffering kind = buffering_of(call.nr);
-  return kind == Buffering::Read ? kOthers + transfer_of(call, memory) : kOthers;
-}
+// How much room the record of a call may take, at most.
+struct Room {
+  std::uint64_t bytes = 4096;  // what a bound on its results does not say
+  void input(std::uint64_t, std::uint64_t) {}
+  void output(std::uint64_t, std::uint64_t size) { bytes += size + sizeof(ExtentRecord) + 8; }
+};
 
 // epoll_wait and poll: with a time-out of 0, without a trace of it when nothing is ready. False: the call would wait.
 bool look(const Call& call, LocalMemory& memory, std::int64_t& ret) {
@@ -380,12 +383,14 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   LocalMemory memory;
   Recorder recorder;
   const Buffering kind = buffering_of(call.nr);
-  if (kind == Buffering::Never || !recorder.has_room(room_for(call, memory)) || !may_perform(call, memory)) return 0;
+  if (kind == Buffering::Never || !may_perform(call, memory)) return 0;
   if (kind == Buffering::Wait && has_mask(call)) return 0;
 
   const syscalls::EntryNotes notes = syscalls::note_entry(call, memory);
   syscalls::capture_inputs(call, memory, recorder);
-  if (recorder.overflowed()) return 0;
+  Room room;
+  syscalls::capture_outputs(call, notes, syscalls::abi::kMaxTransfer, memory, room);
+  if (recorder.overflowed() || !recorder.has_room(room.bytes)) return 0;
   std::int64_t ret = 0;
   if (kind == Buffering::Wait && !never_waits(call)) {
     if (!look(call, memory, ret)) return 0;
