@@ -95,11 +95,7 @@ fs::path BlobStore::temporary_path() const {
   return root_ / fmt::format(".{}-{}-{:x}.tmp", ::getpid(), counter++, nanoseconds(now));
 }
 
-Result<BlobId> BlobStore::publish(const fs::path& temporary, const BlobId& id, std::uint64_t size) {
-  if (holds(id, size)) {
-    ::unlink(temporary.c_str());
-    return id;
-  }
+Result<void> BlobStore::put_in_place(const fs::path& temporary, const BlobId& id) {
   if (::rename(temporary.c_str(), path_of(id).c_str()) != 0) {
     const int err = errno;
     ::unlink(temporary.c_str());
@@ -107,6 +103,15 @@ Result<BlobId> BlobStore::publish(const fs::path& temporary, const BlobId& id, s
   }
   const std::lock_guard lock(shared_->mutex);
   shared_->unsynced.push_back(id);
+  return {};
+}
+
+Result<BlobId> BlobStore::publish(const fs::path& temporary, const BlobId& id, std::uint64_t size) {
+  if (holds(id, size)) {
+    ::unlink(temporary.c_str());
+    return id;
+  }
+  TMREC_CHECKED(put_in_place(temporary, id));
   return id;
 }
 
@@ -192,13 +197,7 @@ Result<void> BlobStore::put_known(const BlobId& id, std::span<const std::uint8_t
       know_verified(id, copy.get());
       return {};
     }
-    if (::rename(temporary.c_str(), path_of(id).c_str()) != 0) {
-      const int err = errno;
-      ::unlink(temporary.c_str());
-      return fail_errno(path_of(id).string(), err);
-    }
-    const std::lock_guard lock(shared_->mutex);
-    shared_->unsynced.push_back(id);
+    TMREC_CHECKED(put_in_place(temporary, id));
   }
   if (file >= 0) know_verified(id, file);
   return {};

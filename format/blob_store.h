@@ -82,6 +82,7 @@ class BlobStore {
   bool is_blob(const BlobId& id, int fd) const;
   void know_verified(const BlobId& id, int fd);
   Result<BlobId> store(int fd, std::uint64_t size);
+  Result<void> put_in_place(const std::filesystem::path& temporary, const BlobId& id);
   Result<BlobId> publish(const std::filesystem::path& temporary, const BlobId& id, std::uint64_t size);
   std::filesystem::path temporary_path() const;
 
