@@ -51,7 +51,8 @@ class PlanCache {
   PlanOutcome find_or_make(const PlanKey& key, patch::Bytes file, std::string_view name);
 
   // Starts planning these, in this order, or verifying what the disk has, so that find_or_make has less to wait for.
-  // What is in memory already is left alone. A file that cannot be read, or that is not what its key says, is left to find_or_make.
+  // What is in memory already is left alone. A file that cannot be read, or that is not what its key says, is left to
+  // find_or_make.
   struct Module {
     PlanKey key;
     std::filesystem::path path;

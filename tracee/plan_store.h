@@ -31,10 +31,10 @@ struct PlanKey {
 
 struct EncodedPlan {
   std::shared_ptr<const patch::Plan> plan;
-  patch::Bytes encoded;                // as Plan::encode gives it; lives as long as this object
-  std::shared_ptr<const void> memory;  // where `encoded` lies
-  std::string name = {};               // name_of its key: tells plans apart, which their addresses do not for ever
-  BlobId id = {};                      // the hash of `encoded`
+  patch::Bytes encoded;                 // as Plan::encode gives it; lives as long as this object
+  std::shared_ptr<const void> memory;   // where `encoded` lies
+  std::string name = {};                // name_of its key: tells plans apart, which their addresses do not for ever
+  BlobId id = {};                       // the hash of `encoded`
   std::shared_ptr<const Fd> file = {};  // the file it was read from, verified; null: none
 };
 
