@@ -71,14 +71,11 @@ void TaskLife::consider_agent() {
 bool TaskLife::prepare_ring() {
   if (space_->ring) return true;
   struct rlimit limit{};
-  constexpr std::uint64_t kNameAt = agent::kFds;  // unused so far; not the program's memory
   constexpr char kName[] = "calls";
   space_->no_agent = true;
   if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
-  if (!agent::install_calls(memory()) || !memory().write(kNameAt, kName, sizeof kName)) return false;
-  const std::int64_t fd = call_remotely(SYS_memfd_create, {kNameAt, MFD_CLOEXEC});
-  constexpr std::uint64_t kNothing = 0;
-  memory().write(kNameAt, &kNothing, sizeof kNothing);
+  if (!agent::install_calls(memory()) || !memory().write(agent::kArguments, kName, sizeof kName)) return false;
+  const std::int64_t fd = call_remotely(SYS_memfd_create, {agent::kArguments, MFD_CLOEXEC});
   if (fd < 0) return false;
   constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE;
   const auto file = static_cast<std::uint64_t>(fd);
@@ -141,7 +138,9 @@ Resume TaskLife::conduct() {
   if (!agents && !conducts_) return Resume::ToSyscall;
   // A task that is in the agent now asks behind its call, also when that was the last.
   agent::Conduct wanted{.ask = deferred_.empty() ? 0u : 1u};
-  if (agents) wanted = {1, {}, agent::kPerforms, wanted.ask, kCallsInRow};
+  sched::Policy& policy = session_.loop().policy();
+  const std::uint32_t calls = policy.chaos ? policy.slice() : kCallsInRow;
+  if (agents) wanted = {1, {}, agent::kPerforms, wanted.ask, calls};
   if (!agent::set_conduct(memory(), area_, wanted)) return Resume::ToSyscall;
   conducts_ = agents;
   if (agents) {
