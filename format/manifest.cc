@@ -71,6 +71,8 @@ void serialize(A& ar, Manifest& v) {
      FIELD(cpuid_trapped), FIELD(chaos), FIELD(longest_without_tick_ns));
   ar(FIELD(complete), FIELD(end_reason), FIELD(exit_status), FIELD(events), FIELD(duration_ns), FIELD(refused),
      FIELD(notes));
+  // Fields that came later are missing in older manifests.
+  if constexpr (A::is_saving::value) ar(FIELD(created_fraction_ns));
 }
 
 #undef FIELD
@@ -84,9 +86,16 @@ void tally(std::vector<Tally>& list, const std::string& what, std::uint64_t n) {
   }
 }
 
+void Manifest::begin_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  created = now.tv_sec;
+  created_fraction_ns = static_cast<std::uint32_t>(now.tv_nsec);
+}
+
 Manifest Manifest::of_this_machine() {
   Manifest m;
-  m.created = ::time(nullptr);
+  m.begin_now();
   utsname names{};
   if (::uname(&names) == 0) {
     m.hostname = names.nodename;
@@ -109,6 +118,27 @@ Result<void> Manifest::save(const fs::path& trace_dir) const {
   return write_whole(trace_dir / "manifest.json", {reinterpret_cast<const std::uint8_t*>(json.data()), json.size()});
 }
 
+namespace {
+
+// 0: the manifest does not have it, or it is not up to `most`.
+std::uint32_t later_field(const std::string& json, const char* name, std::uint32_t most) {
+  struct Field {
+    const char* name;
+    std::uint32_t value = 0;
+    void serialize(cereal::JSONInputArchive& ar) { ar(cereal::make_nvp(name, value)); }
+  } field{name};
+  try {
+    std::istringstream text(json);
+    cereal::JSONInputArchive ar(text);
+    ar(cereal::make_nvp("tmrec_trace", field));
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return field.value <= most ? field.value : 0;
+}
+
+}  // namespace
+
 Result<Manifest> Manifest::parse(const std::string& json, const std::string& name) {
   const auto bad = [&](const std::string& what) { return fail(ErrorKind::BadTrace, name + ": " + what); };
   if (const char* why = unparsable(json)) return bad(why);
@@ -129,6 +159,7 @@ Result<Manifest> Manifest::parse(const std::string& json, const std::string& nam
     std::istringstream second(json);
     cereal::JSONInputArchive ar(second);
     ar(cereal::make_nvp("tmrec_trace", manifest));
+    manifest.created_fraction_ns = later_field(json, "created_fraction_ns", 999'999'999);
     return manifest;
   } catch (const std::exception&) {
     // cereal's words quote its source and mean nothing to the reader of a trace.
@@ -138,7 +169,7 @@ Result<Manifest> Manifest::parse(const std::string& json, const std::string& nam
 
 Result<Manifest> Manifest::load(const fs::path& trace_dir) {
   const fs::path path = trace_dir / "manifest.json";
-  struct stat st{};
+  struct stat st {};
   if (::stat(path.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
     return fail(ErrorKind::BadTrace, trace_dir.string() + ": not a tmrec trace");
   TMREC_TRY(const Bytes bytes, read_whole(path, kMaxSize, ErrorKind::BadTrace));

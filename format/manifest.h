@@ -31,6 +31,12 @@ struct Manifest {
   std::uint32_t format_version = kTraceVersion;
   std::string tmrec_version = TMREC_VERSION;
   std::int64_t created = 0;  // seconds since 1970, UTC
+  // Fraction of that second; 0 in traces of tmrec 0.1.0 and before.
+  std::uint32_t created_fraction_ns = 0;
+  // Both, in nanoseconds since 1970.
+  std::int64_t began_ns() const { return created * 1'000'000'000 + created_fraction_ns; }
+  // Sets them to now.
+  void begin_now();
   std::string hostname;
   std::string kernel;  // uname(2), release
   CpuInfo cpu;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 
 #include <fmt/format.h>
 
@@ -22,7 +21,7 @@ namespace {
 
 Manifest first_manifest(const Options& options) {
   Manifest manifest;
-  manifest.created = std::time(nullptr);
+  manifest.begin_now();
   utsname names{};
   uname(&names);
   manifest.hostname = names.nodename;

@@ -111,6 +111,19 @@ TEST_CASE("a field of the wrong type or missing is an error") {
   }
 }
 
+TEST_CASE("the moment of the start is exact, and to the second in older manifests") {
+  Manifest m = samples::manifest();
+  m.created = 1'700'000'000;
+  m.created_fraction_ns = 123'456'789;
+  CHECK(m.began_ns() == 1'700'000'000'123'456'789);
+  std::string json = text_of(m);
+  CHECK(Manifest::parse(json, "m")->began_ns() == m.began_ns());
+  const std::size_t at = json.find("created_fraction_ns");
+  REQUIRE(at != std::string::npos);
+  json[at] = '?';
+  CHECK(Manifest::parse(json, "m")->began_ns() == 1'700'000'000'000'000'000);
+}
+
 TEST_CASE("tallies add up") {
   std::vector<Tally> list;
   tally(list, "rdtsc");
