@@ -108,6 +108,9 @@ std::string Stub::describe(const Stop& stop) {
       if (sends_exec_) reason = "exec:" + hex(stop.program) + ";";
       layout_.reset();
       break;
+    case Why::Moved:
+      signal = 0;
+      break;
     case Why::Stepped:
     case Why::Exited:
       break;

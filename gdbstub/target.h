@@ -41,6 +41,7 @@ struct Stop {
     HistoryEnd,
     Executed,  // `program` has replaced what the process executed
     Exited,    // the process is gone, `status` as of wait(2)
+    Moved,     // a command of the user's has led here
   } why = Why::Signal;
   Tid thread;
   int signal = 0;  // Linux's number

@@ -67,34 +67,40 @@ Result<std::optional<Timeline::Found>> Timeline::last_stop(Live live, Position e
   }
 }
 
-Result<std::optional<Halt>> Timeline::backward(std::shared_ptr<const Stops> stops,
-                                               const std::function<bool()>& give_up) {
+Result<std::optional<Timeline::Sighting>> Timeline::sighted_before(std::shared_ptr<const Stops> stops,
+                                                                   const std::function<bool()>& give_up) {
   TMREC_TRY(Position end, position());
   given_up_ = false;
-  const Tid here = process_;
+  const auto nowhere = [&] { return Sighting{end, halted(Halt::Kind::Asked, process_)}; };
   while (end > begin_ && !stops->empty()) {
     const auto at = std::ranges::lower_bound(checkpoints_, end, {}, &Checkpoint::position);
     const Position start = std::prev(at)->position;
     TMREC_TRY(Live live, restore(start));
     Orders orders{.process = process_, .stops = stops, .goal = {}, .start_of = {}, .step = {}, .give_up = give_up};
     TMREC_TRY(const auto last, last_stop(std::move(live), end, orders));
-    if (given_up_) return halted(Halt::Kind::Asked, here);
+    if (given_up_) return nowhere();
     if (last) {
       TMREC_TRY(const Position found, locate(last->place, give_up));
+      if (last->halt.kind != Halt::Kind::Watch) return Sighting{found, last->halt};
       // A watchpoint stops behind the instruction; backwards that is in front of it.
-      std::optional<Position> target = found;
-      if (last->halt.kind == Halt::Kind::Watch) {
-        TMREC_TRY(target, previous(found, last->halt.task, give_up));
-      }
-      if (!target) break;
-      TMREC_TRY(const bool arrived, seek(*target, give_up));
-      return arrived ? last->halt : halted(Halt::Kind::Asked, here);
+      TMREC_TRY(const auto front, previous(found, last->halt.task, give_up));
+      if (!front) return std::nullopt;
+      return Sighting{*front, last->halt};
     }
     end = start;
   }
-  TMREC_TRY(const bool arrived, seek(begin_, give_up));
-  if (!arrived) return halted(Halt::Kind::Asked, here);
   return std::nullopt;
+}
+
+Result<std::optional<Halt>> Timeline::backward(std::shared_ptr<const Stops> stops,
+                                               const std::function<bool()>& give_up) {
+  const Tid here = process_;
+  TMREC_TRY(const auto sighting, sighted_before(std::move(stops), give_up));
+  if (sighting && sighting->halt.kind == Halt::Kind::Asked) return sighting->halt;
+  TMREC_TRY(const bool arrived, seek(sighting ? sighting->at : begin_, give_up));
+  if (!arrived) return halted(Halt::Kind::Asked, here);
+  if (!sighting) return std::nullopt;
+  return sighting->halt;
 }
 
 Result<std::optional<Halt>> Timeline::step_back(Tid task, const std::function<bool()>& give_up) {

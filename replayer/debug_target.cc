@@ -40,7 +40,9 @@ Result<std::unique_ptr<DebugTarget>> DebugTarget::open(std::unique_ptr<Session> 
   TMREC_CHECKED(target->timeline_.begin_here(target->process_));
   target->stop_ = target->stopped(Why::Signal);
   target->stop_.signal = SIGTRAP;
-  if (start.at_end) TMREC_CHECKED(target->go_to_end());
+  if (start.at_end) {
+    TMREC_TRY([[maybe_unused]] const bool there, target->go_to_end({}));
+  }
   if (start.event.value != 0) {
     if (start.event <= target->timeline_.begin().event) {
       return fail(ErrorKind::Usage,
@@ -77,20 +79,22 @@ Result<void> DebugTarget::go_to_birth(std::optional<Tid> process) {
 }
 
 // A fatal signal, the exit, or the end of the log.
-Result<void> DebugTarget::go_to_end() {
+Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
   for (;;) {
-    Orders wanted = orders({});
+    Orders wanted = orders(interrupted);
     wanted.stops = nullptr;
     wanted.passed_signals = 0;
     TMREC_TRY(const Halt halt, timeline_.forward(wanted));
     stop_ = stop_of(halt);
     if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(timeline_.begin_here(process_));
-    if (halt.kind == Halt::Kind::End) return {};
+    if (halt.kind == Halt::Kind::Asked) return false;
+    if (halt.kind == Halt::Kind::End) return true;
     if (halt.kind != Halt::Kind::Signal) continue;
     TMREC_TRY(const Event* const next, timeline_.session().upcoming());
     for (const Event* event : {next, timeline_.session().last()}) {
       const auto* signal = event == nullptr ? nullptr : std::get_if<SignalEvent>(&event->body);
-      if (signal != nullptr && signal->signo == halt.signal && signal->action == SignalEvent::Action::Fatal) return {};
+      if (signal != nullptr && signal->signo == halt.signal && signal->action == SignalEvent::Action::Fatal)
+        return true;
     }
   }
 }
@@ -194,6 +198,13 @@ Orders DebugTarget::orders(const gdbstub::Interrupted& interrupted) const {
 }
 
 Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
+  if (!errand_.empty()) {
+    const auto trip = travel(std::exchange(errand_, {}), interrupted);
+    outcome_ = !trip ? "not a command that goes anywhere\n" : trip->moved ? "" : trip->text;
+    Stop here = stop_;
+    here.why = Why::Moved;
+    return stop_ = here;
+  }
   auto stop = how.backward ? backward(how, interrupted) : forward(how, interrupted);
   if (!stop && stop.error().kind == ErrorKind::Desync) {
     const Desync desync = timeline_.session().report(stop.error());
@@ -348,7 +359,7 @@ Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
   } else if (path.starts_with("/usr/lib/debug/") && path.find("/../") == std::string::npos) {
     TMREC_TRY(file, open_file(path, O_RDONLY | O_NONBLOCK));
   }
-  struct stat st{};
+  struct stat st {};
   if (!file || fstat(file.get(), &st) < 0 || !S_ISREG(st.st_mode)) {
     return fail(ErrorKind::NotFound, "not a file of the recorded program's");
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gdbstub/target.h"
+#include "replayer/bookmarks.h"
 #include "replayer/history.h"
 #include "replayer/timeline.h"
 
@@ -46,7 +47,8 @@ class DebugTarget : public gdbstub::Target {
  private:
   DebugTarget(std::unique_ptr<Session> session, LogReader log);
   Result<void> go_to_birth(std::optional<Tid> process);
-  Result<void> go_to_end();
+  // False: interrupted.
+  Result<bool> go_to_end(const gdbstub::Interrupted& interrupted);
   Result<Task*> task(Tid thread);
   Task* any_task();
   std::shared_ptr<const Stops> stops() const;
@@ -62,8 +64,29 @@ class DebugTarget : public gdbstub::Target {
   // monitor.cc
   std::string when();
   std::string last_event();
-  std::string seek(const std::string& words, const gdbstub::Interrupted& interrupted);
   std::string events(const std::string& words);
+  std::string checkpoint(const std::string& note);
+  std::string list_checkpoints() const;
+  std::string delete_checkpoint(const std::string& words);
+  std::string bookmark(const std::string& name);
+  std::string list_bookmarks();
+  std::string delete_bookmark(const std::string& name);
+  std::string on_resume(const std::string& command);
+
+  // travel.cc
+  struct Trip {
+    bool moved = false;  // stop_ says where to; else it is where it was
+    std::string text;    // where it is, or why not
+  };
+  // nullopt: a command that goes nowhere.
+  std::optional<Trip> travel(const std::string& command, const gdbstub::Interrupted& interrupted);
+  Trip arrived(Result<bool> there, const Position& from);
+  Trip go_to(const Position& goal, bool start_of_event, const gdbstub::Interrupted& interrupted);
+  Trip seek(const std::string& words, const gdbstub::Interrupted& interrupted);
+  Trip seek_time(const std::string& words, const gdbstub::Interrupted& interrupted);
+  Trip last_write(const std::string& words, const gdbstub::Interrupted& interrupted);
+  Trip restart(const std::string& words, const gdbstub::Interrupted& interrupted);
+  Trip go_to_bookmark(const std::string& name, const gdbstub::Interrupted& interrupted);
 
   Timeline timeline_;
   History history_;
@@ -74,6 +97,17 @@ class DebugTarget : public gdbstub::Target {
   std::map<int, Fd> files_;
   EventNo learned_;  // the image whose files are known
   std::optional<Bytes> siginfo_;
+  struct UserCheckpoint {
+    Position position;
+    std::string note;
+  };
+  std::map<std::uint64_t, UserCheckpoint> checkpoints_;
+  std::uint64_t checkpoints_made_ = 0;
+  std::string errand_;   // for the next resumption
+  std::string outcome_;  // of the last errand: why it did not get there; empty: it did
 };
+
+// The first word of a command, and the rest.
+std::pair<std::string, std::string> first_word(const std::string& text);
 
 }  // namespace tmrec::replayer

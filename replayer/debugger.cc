@@ -219,7 +219,8 @@ Result<void> become_debugger(const DebugOptions& options, const std::string& gdb
     waitpid(server, nullptr, 0);
     return fail(static_cast<ErrorKind>(text.front() - '0'), text.substr(2));
   }
-  std::vector<std::string> words{gdb, "-q", "-ex", "target remote " + socket.path.string()};
+  const std::string commands = "python exec(gdb.execute('monitor gdb-commands', to_string=True))";
+  std::vector<std::string> words{gdb, "-q", "-ex", "target remote " + socket.path.string(), "-ex", commands};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -1,46 +1,63 @@
 // Commands of tmrec's own in a debugger (gdb: `monitor COMMAND`).
-#include <charconv>
-
 #include <fmt/format.h>
 
+#include "format/manifest.h"
 #include "replayer/debug_target.h"
 #include "replayer/describe.h"
+#include "replayer/gdb_commands.h"
+#include "replayer/moment.h"
 
 namespace tmrec::replayer {
 
 namespace {
 
 constexpr const char* kHelp =
-    "when                    event, thread, ticks and instructions; when that was recorded\n"
-    "seek EVENT[.TICKS[.N]]  go there (then: maintenance flush register-cache)\n"
-    "events [N]              the N events before and after\n"
-    "end                     the last event of the recording\n"
-    "checkpoints             how many there are\n";
+    "when                      where this is: event, thread, ticks and instructions, and the time of the recording\n"
+    "seek EVENT[.TICKS[.N]]    go there; seek begin: to the start of the program; seek end: to its crash, or its exit\n"
+    "seek-time TIME            go there: SECONDS since the start, or [YYYY-MM-DD ]HH:MM:SS[.FRACTION]\n"
+    "last ADDRESS[,BYTES]      go back to the instruction that last wrote there\n"
+    "events [N]                the N events before and after\n"
+    "end                       the last event of the recording\n"
+    "checkpoint [NOTE]         remember this place for the time of this session\n"
+    "restart NUMBER            go back to a checkpoint\n"
+    "checkpoints               list them\n"
+    "delete-checkpoint NUMBER  forget one\n"
+    "bookmark NAME             remember this place beside the recording\n"
+    "goto-bookmark NAME        go back to it\n"
+    "bookmarks                 list them\n"
+    "delete-bookmark NAME      forget one\n"
+    "copies                    how many copies of the program are kept to go back with\n"
+    "gdb-commands              the Python text of the commands for gdb:\n"
+    "                          python exec(gdb.execute('monitor gdb-commands', to_string=True))\n"
+    "Where gdb has no commands of ours, say `maintenance flush register-cache` after having gone somewhere.\n";
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
+}  // namespace
 
 std::pair<std::string, std::string> first_word(const std::string& text) {
   const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
   const std::size_t end = std::min(text.find(' ', begin), text.size());
   const std::size_t rest = std::min(text.find_first_not_of(' ', end), text.size());
-  return {text.substr(begin, end - begin), text.substr(rest)};
+  const std::size_t behind = std::max(rest, std::min(text.find_last_not_of(' ') + 1, text.size()));
+  return {text.substr(begin, end - begin), text.substr(rest, behind - rest)};
 }
 
-}  // namespace
-
 std::string DebugTarget::monitor(const std::string& command, const gdbstub::Interrupted& interrupted) {
+  if (const auto trip = travel(command, interrupted)) return trip->text;
   const auto [word, rest] = first_word(command);
   if (word == "help" || word.empty()) return kHelp;
   if (word == "when") return when();
-  if (word == "seek") return seek(rest, interrupted);
   if (word == "events") return events(rest);
   if (word == "end") return last_event();
-  if (word == "checkpoints") return fmt::format("{} checkpoints\n", timeline_.checkpoints());
+  if (word == "checkpoint") return checkpoint(rest);
+  if (word == "checkpoints") return list_checkpoints();
+  if (word == "delete-checkpoint") return delete_checkpoint(rest);
+  if (word == "bookmark") return bookmark(rest);
+  if (word == "bookmarks") return list_bookmarks();
+  if (word == "delete-bookmark") return delete_bookmark(rest);
+  if (word == "copies") return fmt::format("{} copies\n", timeline_.checkpoints());
+  if (word == "gdb-commands") return kGdbCommands;
+  if (word == "on-resume") return errand_ = rest, std::string();
+  if (word == "outcome") return outcome_;
   return fmt::format("tmrec has no command '{}'; `monitor help` lists them\n", word);
 }
 
@@ -49,39 +66,21 @@ std::string DebugTarget::when() {
   if (!position) return position.error().text + "\n";
   const auto next = timeline_.session().upcoming();
   if (!next) return next.error().text + "\n";
-  const double seconds = *next == nullptr ? 0 : static_cast<double>((*next)->time_ns) / 1e9;
-  const std::int32_t tid = *next == nullptr ? 0 : (*next)->tid.value;
-  return fmt::format(
-      "position {}.{}.{}: after event {}, thread {} runs, {} ticks, {} instructions since; recorded before {:.6f} s\n",
-      position->event.value, position->ticks.value, position->steps, position->event.value, tid, position->ticks.value,
-      position->steps, seconds);
-}
-
-std::string DebugTarget::seek(const std::string& words, const gdbstub::Interrupted& interrupted) {
-  Position goal;
-  std::string_view rest = words;
-  std::uint64_t parts[3] = {};
-  std::size_t count = 0;
-  for (; count < 3 && !rest.empty(); ++count) {
-    const std::size_t dot = std::min(rest.find('.'), rest.size());
-    const auto value = number(rest.substr(0, dot));
-    if (!value) return "seek EVENT[.TICKS[.INSTRUCTIONS]]\n";
-    parts[count] = *value;
-    rest.remove_prefix(std::min(dot + 1, rest.size()));
-  }
-  if (count == 0 || !rest.empty()) return "seek EVENT[.TICKS[.INSTRUCTIONS]]\n";
-  goal = {EventNo(parts[0]), Ticks(parts[1]), parts[2]};
-  if (goal.event < timeline_.begin().event)
-    return fmt::format("the history of this program begins after event {}\n", timeline_.begin().event.value);
-  const auto before = timeline_.position();
-  const auto there = count == 1 ? timeline_.seek_start(goal.event, interrupted) : timeline_.seek(goal, interrupted);
-  if (!there) return there.error().text + "\n";
-  if (any_task() == nullptr) {
-    if (before) (void)timeline_.seek(*before);
-    return fmt::format("process {} has ended by then\n", process_.value);
-  }
-  if (*there) stop_ = stopped(gdbstub::Stop::Why::Stepped);
-  return *there ? when() : "interrupted\n";
+  const auto manifest = Manifest::load(timeline_.session().trace().path());
+  if (!manifest) return manifest.error().text + "\n";
+  const std::string_view runs = *next == nullptr ? "the recording ends here" : "runs";
+  const std::int32_t tid = *next == nullptr ? process_.value : (*next)->tid.value;
+  const Event* const last = timeline_.session().last();
+  const std::uint64_t since = last == nullptr ? 0 : last->time_ns;
+  const std::uint64_t until = *next == nullptr ? since : (*next)->time_ns;
+  const auto clock = [&](std::uint64_t ns) { return wall_clock(manifest->began_ns() + static_cast<std::int64_t>(ns)); };
+  std::string text =
+      fmt::format("position {}: after event {}; thread {} {}, {} ticks, {} instructions since\n", text_of(*position),
+                  position->event.value, tid, runs, position->ticks.value, position->steps);
+  text +=
+      fmt::format("recorded between {:.6f} and {:.6f} s after the start, {} to {}\n", static_cast<double>(since) / 1e9,
+                  static_cast<double>(until) / 1e9, clock(since), clock(until).substr(11));
+  return text;
 }
 
 std::string DebugTarget::last_event() {
@@ -94,7 +93,7 @@ std::string DebugTarget::last_event() {
 }
 
 std::string DebugTarget::events(const std::string& words) {
-  const std::uint64_t around = words.empty() ? 5 : number(words).value_or(5);
+  const std::uint64_t around = words.empty() ? 5 : parse_number(words).value_or(5);
   const std::uint64_t now = timeline_.session().position().value;
   auto log = LogReader::open(timeline_.session().trace().path());
   if (!log) return log.error().text + "\n";
@@ -107,6 +106,56 @@ std::string DebugTarget::events(const std::string& words) {
                         static_cast<double>((*event)->time_ns) / 1e9, (*event)->tid.value, one_line(**event));
   }
   return text;
+}
+
+std::string DebugTarget::checkpoint(const std::string& note) {
+  const auto here = timeline_.position();
+  if (!here) return here.error().text + "\n";
+  if (!note.empty() && !is_name(note)) return "a note is one line of text\n";
+  checkpoints_[++checkpoints_made_] = {*here, note};
+  return fmt::format("Checkpoint {} at {}\n", checkpoints_made_, text_of(*here));
+}
+
+std::string DebugTarget::list_checkpoints() const {
+  if (checkpoints_.empty()) return "No checkpoints.\n";
+  std::string text;
+  for (const auto& [number, each] : checkpoints_) {
+    text += fmt::format("{:3} {} {}\n", number, text_of(each.position), each.note);
+  }
+  return text;
+}
+
+std::string DebugTarget::delete_checkpoint(const std::string& words) {
+  const auto number = parse_number(words);
+  if (number && checkpoints_.erase(*number) != 0) return {};
+  return fmt::format("there is no checkpoint '{}'\n", words);
+}
+
+std::string DebugTarget::bookmark(const std::string& name) {
+  if (!is_name(name)) return fmt::format("bookmark NAME: a text of at most {} bytes\n", kMostOfName);
+  const auto here = timeline_.position();
+  if (!here) return here.error().text + "\n";
+  const auto kept = Bookmarks(timeline_.session().trace().path()).put({*here, process_, name});
+  if (!kept) return kept.error().text + "\n";
+  return fmt::format("Bookmark '{}' at {}\n", name, text_of(*here));
+}
+
+std::string DebugTarget::list_bookmarks() {
+  const auto all = Bookmarks(timeline_.session().trace().path()).all();
+  if (!all) return all.error().text + "\n";
+  if (all->empty()) return "No bookmarks.\n";
+  std::string text;
+  for (const Bookmark& each : *all) {
+    const std::string where = each.process == process_ ? "" : fmt::format(" (process {})", each.process.value);
+    text += fmt::format("{}{}  {}\n", text_of(each.position), where, each.name);
+  }
+  return text;
+}
+
+std::string DebugTarget::delete_bookmark(const std::string& name) {
+  const auto removed = Bookmarks(timeline_.session().trace().path()).remove(name);
+  if (!removed) return removed.error().text + "\n";
+  return *removed ? "" : fmt::format("there is no bookmark '{}'\n", name);
 }
 
 }  // namespace tmrec::replayer

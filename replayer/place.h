@@ -29,7 +29,8 @@ struct Position {
 // What stops a replay on its way. Program addresses.
 struct Stops {
   struct Watch {
-    enum class Kind : std::uint8_t { Write, Read, Access } kind = Kind::Write;
+    // Store: also a write of what was there already.
+    enum class Kind : std::uint8_t { Write, Read, Access, Store } kind = Kind::Write;
     RemoteAddr at;
     std::uint64_t size = 1;
     friend bool operator==(const Watch&, const Watch&) = default;

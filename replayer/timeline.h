@@ -34,6 +34,14 @@ class Timeline {
   Result<Halt> forward(const Orders& orders);
   // To the last stop before; nullopt: there is none, and the session is at the beginning. Asked: it stays where it is.
   Result<std::optional<Halt>> backward(std::shared_ptr<const Stops> stops, const std::function<bool()>& give_up);
+  // A stop on the way, and where: in front of the instruction that leads to it.
+  struct Sighting {
+    Position at;
+    Halt halt;
+  };
+  // Where backward() would go to; the session stays where it is. nullopt: there is none. Asked: not known.
+  Result<std::optional<Sighting>> sighted_before(std::shared_ptr<const Stops> stops,
+                                                 const std::function<bool()>& give_up);
   // To where this task has executed one instruction less.
   Result<std::optional<Halt>> step_back(Tid task, const std::function<bool()>& give_up);
   // False: give_up said so, and it stays where it is.

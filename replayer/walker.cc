@@ -130,7 +130,9 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
     remember();
     if (orders_.ends) return Halt{.kind = Halt::Kind::Executed, .task = event.tid, .watch = {}};
   }
-  if (auto watch = touched()) return Halt{.kind = Halt::Kind::Watch, .task = event.tid, .watch = *watch};
+  const Task* const by = session_.find(event.tid);
+  if (auto watch = touched(by != nullptr && counts(*by) ? &event : nullptr))
+    return Halt{.kind = Halt::Kind::Watch, .task = event.tid, .watch = *watch};
   const Task* task = session_.find(event.tid);
   if (task == nullptr && orders_.step == event.tid) return Halt{.kind = Halt::Kind::Stepped, .task = {}, .watch = {}};
   if (task == nullptr || !counts(*task)) return std::nullopt;

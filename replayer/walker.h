@@ -115,7 +115,8 @@ class Walker : public RunControl {
   void prepare_watches();
   void remember();
   const Task* any_task() const;
-  std::optional<Stops::Watch> touched();
+  // `event`: what has happened, if it was no instruction.
+  std::optional<Stops::Watch> touched(const Event* event = nullptr);
 
   Session& session_;
   Orders orders_;

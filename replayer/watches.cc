@@ -18,10 +18,19 @@ void split(const Stops::Watch& watch, std::vector<tracee::WatchedWord>& words) {
   while (left > 0 && words.size() <= tracee::kDebugRegisters) {
     std::uint64_t size = 8;
     while (at % size != 0 || size > left) size /= 2;
-    words.push_back({RemoteAddr(at), static_cast<std::uint8_t>(size), watch.kind == Kind::Write});
+    const bool writes_only = watch.kind == Kind::Write || watch.kind == Kind::Store;
+    words.push_back({RemoteAddr(at), static_cast<std::uint8_t>(size), writes_only});
     at += size;
     left -= size;
   }
+}
+
+bool writes(const Event& event, const Stops::Watch& watch) {
+  const auto* call = std::get_if<SyscallEvent>(&event.body);
+  return call != nullptr && std::ranges::any_of(call->extents, [&](const Extent& extent) {
+           return !extent.input && extent.addr.value < watch.at.value + watch.size &&
+                  watch.at.value < extent.addr.value + extent.bytes.size();
+         });
 }
 
 }  // namespace
@@ -61,8 +70,9 @@ void Walker::remember() {
   }
 }
 
-// The first watch whose memory has changed, or that was read and wants to know; from now on the content is known.
-std::optional<Stops::Watch> Walker::touched() {
+// The first watch whose memory has changed, or that was touched in another way it wants to know of; from now on the
+// content is known.
+std::optional<Stops::Watch> Walker::touched(const Event* event) {
   const Task* task = any_task();
   if (!orders_.stops || orders_.stops->watches.empty() || task == nullptr) return std::nullopt;
   const std::vector<Bytes> before = watched_;
@@ -75,6 +85,7 @@ std::optional<Stops::Watch> Walker::touched() {
     for (std::size_t word = 0; word < words_.size(); ++word) {
       if (word_watch_[word] == i && (accessed >> word & 1) != 0) return watches[i];
     }
+    if (watches[i].kind == Kind::Store && event != nullptr && writes(*event, watches[i])) return watches[i];
   }
   return std::nullopt;
 }

@@ -90,6 +90,12 @@ def gdb(trace, *commands, options=()):
     return text
 
 
+def refused(trace, command, reason, at_end=False):
+    """This command of gdb's fails, and says why."""
+    gdb(trace, f"python\ntry:\n  gdb.execute({command!r})\nexcept gdb.error as refusal:\n  print('refused:', refusal)\nend",
+        options=["--at-end"] if at_end else []).expect("refused: .*" + reason)
+
+
 class Client:
     """A debugger of our own. Replies are strings of one character per byte."""
 
@@ -142,7 +148,8 @@ class Client:
                 return text
 
     def monitor(self, command):
-        return bytes.fromhex(self.ask("qRcmd," + command.encode().hex())).decode()
+        reply = self.ask("qRcmd," + command.encode().hex())
+        return "" if reply == "OK" else bytes.fromhex(reply).decode()
 
     def threads(self):
         return self.ask("qfThreadInfo").lstrip("m").split(",")

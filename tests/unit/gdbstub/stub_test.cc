@@ -162,6 +162,9 @@ TEST_CASE_FIXTURE(Session, "stops say why") {
   stop.signal = 7;  // SIGBUS
   target.next.push_back(stop);
   CHECK(ask("vCont;c").starts_with("T0athread:pa.b;06:"));
+  stop.why = Why::Moved;
+  target.next.push_back(stop);
+  CHECK(ask("bc").starts_with("T00thread:pa.b;06:"));
   stop.why = Why::HistoryBegin;
   target.next.push_back(stop);
   CHECK(ask("bc").starts_with("T05thread:pa.b;replaylog:begin;"));
