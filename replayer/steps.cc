@@ -6,53 +6,12 @@
 
 #include "replayer/stub.h"
 #include "replayer/walker.h"
+#include "tracee/opcode.h"
 
 namespace tmrec::replayer {
 
 using tracee::Resume;
 using tracee::Stop;
-
-namespace {
-
-// What matters of an instruction when it is executed in a single step (Intel SDM volume 2, chapter 2 and table A-2).
-struct Opcode {
-  enum class Kind { Plain, Call, Repeated, PushFlags } kind = Kind::Plain;
-  std::uint64_t length = 0;  // Repeated
-};
-
-Opcode look_at(const Bytes& code) {
-  bool repeats = false;
-  std::size_t i = 0;
-  for (; i < code.size(); ++i) {
-    const std::uint8_t b = code[i];
-    const bool rep = b == 0xf2 || b == 0xf3, rex = (b & 0xf0) == 0x40;
-    const bool other = b == 0x66 || b == 0x67 || b == 0x2e || b == 0x36 || b == 0x3e || b == 0x26 || b == 0x64 ||
-                       b == 0x65 || b == 0xf0;
-    if (!rep && !rex && !other) break;
-    repeats |= rep;
-  }
-  if (i == code.size()) return {};
-  const std::uint8_t op = code[i], next = i + 1 < code.size() ? code[i + 1] : 0;
-  const bool call = (op == 0x0f && (next == 0x05 || next == 0x34)) || (op == 0xcd && next == 0x80);
-  if (call) return {Opcode::Kind::Call};
-  if (op == 0x9c) return {Opcode::Kind::PushFlags};
-  const bool string = (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf) || (op >= 0x6c && op <= 0x6f);
-  if (repeats && string) return {Opcode::Kind::Repeated, i + 1};
-  return {};
-}
-
-constexpr std::size_t kLongestInstruction = 15;
-constexpr std::uint64_t kTrapFlag = 0x100;
-
-// The kernel hides its trap flag from everyone but this instruction.
-void take_back_trap_flag(const Task& task) {
-  auto pushed = task.space->memory().get<std::uint16_t>(RemoteAddr(task.regs.rsp));
-  if (!pushed || (*pushed & kTrapFlag) == 0) return;
-  *pushed = static_cast<std::uint16_t>(*pushed & ~kTrapFlag);
-  task.space->memory().write(task.regs.rsp, &*pushed, sizeof *pushed);
-}
-
-}  // namespace
 
 // After a step or a run of the machine: nullopt when it was nothing but that, or led out of a window.
 std::optional<Stop> Walker::moved_by(Task& task, const Stop& stop) {
@@ -68,15 +27,16 @@ std::optional<Stop> Walker::moved_by(Task& task, const Stop& stop) {
 }
 
 Result<std::optional<Stop>> Walker::step_machine(Task& task) {
-  const Opcode opcode = look_at(task.space->memory().read_some(RemoteAddr(task.regs.rip), kLongestInstruction));
+  using tracee::Opcode;
+  const Opcode opcode = tracee::opcode_at(task.space->memory(), task.regs.rip);
   if (opcode.kind == Opcode::Kind::Repeated) return over_repeated(task, task.regs.rip + opcode.length);
   const Resume how = opcode.kind == Opcode::Kind::Call ? Resume::EmulateCalls : Resume::StepEmulated;
-  const bool traps = (task.regs.eflags & kTrapFlag) != 0;
+  const bool traps = (task.regs.eflags & tracee::kTrapFlag) != 0;
   for (;;) {
     TMREC_TRY(const auto stop, resume(task, how));
     if (!stop || stop->kind == Stop::Kind::EventStop)
       continue;  // told to leave: the instruction is executed all the same
-    if (opcode.kind == Opcode::Kind::PushFlags && !traps) take_back_trap_flag(task);
+    if (opcode.kind == Opcode::Kind::PushFlags && !traps) tracee::take_back_trap_flag(task.space->memory(), task.regs);
     return moved_by(task, *stop);
   }
 }
@@ -104,7 +64,7 @@ Result<Walker::Moved> Walker::to_boundary(Task& task) {
     TMREC_TRY(const auto stop, step_machine(task));
     if (stop) return Moved{stop, {}};
   } while (!code.is_boundary(task.regs.rip));
-  if (task.area.value == 0) return Moved{};
+  if (!task.counts()) return Moved{};
   TMREC_TRY(const Ticks now, session_.ticks(task));
   if (now != place_.base.ticks) place_ = {{session_.position(), now, 0}, {}};
   return Moved{};
@@ -122,7 +82,7 @@ Result<Walker::Moved> Walker::step_program(Task& task) {
     }
   } while (!code.is_boundary(task.regs.rip));
   Ticks now;
-  if (task.area.value != 0) {
+  if (task.counts()) {
     TMREC_TRY(now, session_.ticks(task));
   }
   if (now != place_.base.ticks) {
