@@ -35,6 +35,7 @@ struct ArrivalStop {
     Stepped,     // an instruction was executed
     Signal,      // another signal, from outside; not delivered
     Fault,       // a signal by what the program did
+    GroupStop,   // by job control
     Syscall,     // at a system call, which is not performed
     Ended,
     TimedOut,
@@ -196,6 +197,7 @@ class ArrivalWalk {
       case Kind::NoBreakpoint:
         miss(Reason::CounterFailed, "no debug register could be set");
         break;
+      case Kind::GroupStop:
       case Kind::Ended:
         break;
     }
@@ -250,8 +252,8 @@ struct Settled {
   std::vector<int> held;
 };
 
-// For the recorder: steps an interrupted task on to where its next tick begins, at most `limit` instructions (a `rep`
-// string instruction can be endless). Without a tick by then the place is the one it stands in, named by registers.
+// For the recorder: steps an interrupted task on to where its next tick begins, at most `limit` instructions. Without a
+// tick by then the place is the one it stands in, named by registers.
 template <ArrivalMachine M>
 Result<Settled> settle(M& machine, std::uint64_t limit = 2000) {
   Settled settled;

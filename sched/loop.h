@@ -50,6 +50,8 @@ class LoopTask {
   tracee::Stop park();
   // It executes code of its own right now.
   bool is_computing() const { return state_ == State::Runs && running_.has_value(); }
+  // Stops it soon, without a signal. It computes.
+  void interrupt() const { running_->interrupt(); }
   // Whether another task could run.
   bool others_wait() const;
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.

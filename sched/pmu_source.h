@@ -1,12 +1,11 @@
 // The tick source that counts conditional branches in hardware: PmuCounter for the count, debug registers and single
-// steps for the arrival.
+// steps for the arrival (counted_task.h).
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
-#include "sched/arrival.h"
 #include "sched/pmu_counter.h"
 #include "sched/pmu_events.h"
 #include "sched/ticks.h"
@@ -28,32 +27,21 @@ class PmuSource final : public TickSource {
   PmuEvent event_;
 };
 
-// A traced task and its counter as an ArrivalMachine. System calls are seen before they are made and never performed.
-class PmuMachine {
+// The count of one task, with an open hardware counter.
+class PmuTicks final : public TickCounter {
  public:
-  PmuMachine(TaskControl& task, PmuCounter& counter, Ticks from);
-  // Takes the breakpoint away and gives the signal mask back; kCounterSignal is not blocked while it lives.
-  ~PmuMachine();
-  PmuMachine(const PmuMachine&) = delete;
-  PmuMachine& operator=(const PmuMachine&) = delete;
+  PmuTicks(PmuCounter counter, Ticks from, std::uint64_t skid_bound)
+      : counter_(std::move(counter)), from_(from), skid_bound_(skid_bound) {}
 
-  Result<Ticks> ticks();
-  Regs regs();
-  std::optional<std::uint64_t> word(RemoteAddr at);
-  Result<void> interrupt_after(std::uint64_t ticks);
-  ArrivalStop run(std::optional<RemoteAddr> breakpoint);
-  ArrivalStop step();
+  Result<Ticks> read() override;
+  Result<void> interrupt_after(std::uint64_t ticks) override { return counter_.interrupt_after(ticks); }
+  bool is_interrupt(const siginfo_t& info) const override { return counter_.raised(info); }
+  Arrival arrive(TaskControl& task, const TickTarget& target) override;
 
  private:
-  bool set_breakpoint(std::optional<RemoteAddr> at);
-  bool before_system_call();
-  ArrivalStop decode(const tracee::Stop& stop);
-
-  TaskControl& task_;
-  PmuCounter& counter_;
+  PmuCounter counter_;
   Ticks from_;
-  std::uint64_t mask_;
-  std::optional<RemoteAddr> breakpoint_;
+  std::uint64_t skid_bound_;
 };
 
 }  // namespace tmrec::sched

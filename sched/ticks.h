@@ -1,10 +1,11 @@
 // The interface of a tick source: what counts the progress of a task between events, and brings a task that is replayed
 // to the place where something happened.
 //
-// There are two sources. "software" counts passages through patched tick sites and stops exactly there. "pmu" counts
-// retired conditional branches in hardware; its interrupts come late, so a place is reached by an early interrupt, a
-// breakpoint and single steps (arrival.h). A trace names the one it was recorded with, and replays with no other: they
-// count different things. Which one is chosen, and why, is decided in pmu_self_test.h.
+// There are two kinds. "software" counts passages through patched tick sites in the program's own memory and stops
+// exactly there: recorder and replayer have that themselves (recorder/counting.cc). All others are behind this
+// interface: "pmu" counts retired conditional branches in hardware; its interrupts come late, so a place is reached by
+// an early interrupt, a breakpoint and single steps (arrival.h). A trace names the one it was recorded with, and
+// replays with no other: they count different things. Which one is chosen, and why, is decided in tick_sources.h.
 //
 // A place is named by (ticks, instructions since that tick, registers). Registers alone don't do: `call f; call f`
 // repeats all of them. Ticks alone don't do for a source that stops anywhere.
@@ -37,8 +38,8 @@ struct TickTarget {
   Regs regs;  // orig_rax and the trap and resume flags don't matter
 
   // Instructions executed there since the count became `ticks`, or since the place where the arrival begins when the
-  // count is `ticks` there already. They count as the trap flag counts them: each round of a `rep` string instruction
-  // is one. nullopt: not known; then the first place is taken that has the count, the registers and the word.
+  // count is `ticks` there already. A `rep` string instruction is one. nullopt: not known; then the first place is
+  // taken that has the count, the registers and the word.
   std::optional<std::uint64_t> instructions;
 
   // Where execution was when the count became `ticks`. Not needed with instructions == 0 (it is regs.rip then); without
@@ -84,7 +85,7 @@ class TaskControl {
   virtual tracee::Stopped& stopped() = 0;
   virtual const tracee::RemoteMemory& memory() = 0;
   // Resumes, keeping the baton, until the next stop.
-  virtual tracee::Stop run(tracee::Resume how) = 0;
+  virtual tracee::Stop run(tracee::Resume how, int signal) = 0;
 };
 
 // The count of one task. It ends with the object.
@@ -102,6 +103,9 @@ class TickCounter {
   // Whether a signal-delivery stop is this source's own; such a signal is never delivered.
   virtual bool is_interrupt(const siginfo_t& info) const = 0;
 
+  // The task as the counter's is resumed by this: a source that must see every instruction does it step by step.
+  virtual tracee::Stop run(TaskControl& task, tracee::Resume how, int signal) { return task.run(how, signal); }
+
   // To the place exactly, and never beyond it. The task is stopped, in user mode, between two events.
   virtual Arrival arrive(TaskControl& task, const TickTarget& target) = 0;
 };
@@ -110,10 +114,10 @@ class TickSource {
  public:
   virtual ~TickSource() = default;
 
-  // For the manifest: "software", "pmu:intel-golden-cove". Equal names count alike.
+  // For the manifest: "pmu:intel-golden-cove". Equal names count alike.
   virtual std::string name() const = 0;
 
-  // 0: interrupts come exactly at the tick asked for.
+  // In ticks. 0: interrupts come exactly at the tick asked for.
   virtual std::uint64_t skid_bound() const = 0;
 
   // Starts counting for a task that is stopped and has made `from` ticks.

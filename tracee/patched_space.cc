@@ -31,6 +31,24 @@ const PatchedModule* PatchedSpace::with_text(std::uint64_t addr) const {
   return found == modules_.end() ? nullptr : &*found;
 }
 
+namespace {
+
+// The edit that covers this offset of the text.
+const patch::Edit* edit_at(const patch::Plan& plan, std::uint32_t program) {
+  const auto next = std::ranges::upper_bound(plan.edits, program, {}, &patch::Edit::program);
+  if (next == plan.edits.begin()) return nullptr;
+  const patch::Edit& edit = *std::prev(next);
+  return program - edit.program < edit.length ? &edit : nullptr;
+}
+
+}  // namespace
+
+bool PatchedSpace::is_original(std::uint64_t addr) const {
+  if (with_block(addr) != nullptr) return false;
+  const PatchedModule* module = with_text(addr);
+  return module == nullptr || edit_at(*module->plan, static_cast<std::uint32_t>(addr - module->text.value)) == nullptr;
+}
+
 void PatchedSpace::list_blocks(const RemoteMemory& memory) const {
   std::vector<std::uint64_t> blocks;
   for (const PatchedModule& m : modules_) {
@@ -164,9 +182,7 @@ std::optional<RemoteAddr> PatchedSpace::way_out(const siginfo_t& info, const Reg
   const PatchedModule* module = with_text(at);
   if (module == nullptr) return std::nullopt;
   const auto program = static_cast<std::uint32_t>(at - module->text.value);
-  const auto& edits = module->plan->edits;
-  auto edit = std::ranges::upper_bound(edits, program, {}, &patch::Edit::program);
-  if (edit == edits.begin() || std::prev(edit)->program + std::prev(edit)->length <= program) return std::nullopt;
+  if (edit_at(*module->plan, program) == nullptr) return std::nullopt;
   const auto copies = module->plan->copies_of(program);
   if (copies.empty()) return std::nullopt;
   return module->block + copies.front();

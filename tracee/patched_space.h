@@ -40,6 +40,8 @@ class PatchedSpace {
   const std::vector<PatchedModule>& modules() const { return modules_; }
   const PatchedModule* with_block(std::uint64_t addr) const;
   const PatchedModule* with_text(std::uint64_t addr) const;
+  // Whether the program's own code is there, neither a trampoline nor a jump to one.
+  bool is_original(std::uint64_t addr) const;
 
   // The block is mapped. Writes the trampolines, unless they were mapped with it, and edits the text. False: the memory
   // is not there, or not what the plan is for; nothing refers to the block then.

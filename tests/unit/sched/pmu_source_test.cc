@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 
+#include "sched/counted_task.h"
 #include "sched/pmu_self_test.h"
 #include "sched/pmu_source.h"
 
@@ -79,8 +81,8 @@ class Tracee final : public TaskControl {
   pid_t pid() const { return pid_; }
   tracee::Stopped& stopped() override { return *stopped_; }
   const tracee::RemoteMemory& memory() override { return *memory_; }
-  tracee::Stop run(tracee::Resume how) override {
-    resume(how);
+  tracee::Stop run(tracee::Resume how, int signal = 0) override {
+    resume(how, signal);
     return wait();
   }
 
@@ -89,8 +91,8 @@ class Tracee final : public TaskControl {
     const auto code = memory_->get<std::uint32_t>(RemoteAddr(stopped_->regs().rip));
     return code && (*code & 0xfff8ff) == 0x0100c6;  // movb $1, (register)
   }
-  void resume(tracee::Resume how) {
-    running_.emplace(std::move(*stopped_).resume(how));
+  void resume(tracee::Resume how, int signal = 0) {
+    running_.emplace(std::move(*stopped_).resume(how, signal));
     stopped_.reset();
   }
   tracee::Stop wait() {
@@ -128,7 +130,8 @@ TEST_CASE("a real task is brought to an exact place, by debug register and by st
   // 300 pages, and some steps on.
   TickTarget target{.ticks = {}, .regs = {}, .instructions = 3, .tick_address = {}, .word = {}};
   {
-    PmuMachine machine(recorded, *counter, Ticks(0));
+    PmuTicks ticks(std::move(*counter), Ticks(0), 0);
+    CountedTask machine(recorded, ticks);
     while (machine.regs().rbx < 300) REQUIRE(machine.step().kind == ArrivalStop::Kind::Stepped);
     const Ticks before = *machine.ticks();
     while (*machine.ticks() == before) REQUIRE(machine.step().kind == ArrivalStop::Kind::Stepped);
@@ -144,7 +147,8 @@ TEST_CASE("a real task is brought to an exact place, by debug register and by st
   SUBCASE("known by its number of instructions") {}
   SUBCASE("known by its registers") { target.instructions.reset(); }
   {
-    PmuMachine machine(replayed, *again, Ticks(0));
+    PmuTicks ticks(std::move(*again), Ticks(0), 0);
+    CountedTask machine(replayed, ticks);
     const Arrival arrival = arrive(machine, target, {.skid_bound = 20});
     if (!arrival) FAIL(arrival.error().text);
     CHECK(same_place(machine.regs(), target.regs));
@@ -159,7 +163,8 @@ TEST_CASE("a real task's system call is seen and not made") {
   Tracee task;
   Result<PmuCounter> counter = faults_of(task.pid());
   if (!counter) return;
-  PmuMachine machine(task, *counter, Ticks(0));
+  PmuTicks ticks(std::move(*counter), Ticks(0), 0);
+  CountedTask machine(task, ticks);
   TickTarget target{
       .ticks = Ticks(kPages + 100), .regs = machine.regs(), .instructions = 0, .tick_address = {}, .word = {}};
   SUBCASE("far away") {
@@ -196,7 +201,8 @@ TEST_CASE("the hardware counter brings a task to a place found before") {
   REQUIRE(counter->enable());
   std::optional<TickTarget> place;
   {
-    PmuMachine machine(recorded, *counter, Ticks(0));
+    PmuTicks ticks(std::move(*counter), Ticks(0), 0);
+    CountedTask machine(recorded, ticks);
     REQUIRE(machine.interrupt_after(1500));
     REQUIRE(machine.run(std::nullopt).kind == ArrivalStop::Kind::Interrupt);
     Result<Settled> settled = settle(machine);
