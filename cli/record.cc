@@ -28,6 +28,7 @@ struct RecordOptions {
   std::uint64_t seed = 0;
   std::uint64_t slice = 250'000;
   bool no_ticks = false;
+  std::string ticks = "auto";
   bool agent = false;
   std::uint32_t agent_after = recorder::Options{}.agent_after;
   bool chaos = false;
@@ -99,6 +100,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .seed = options.chaos && options.seed == 0 ? some_seed() : options.seed,
       .chaos = options.chaos,
       .count_ticks = !options.no_ticks,
+      .ticks = *sched::tick_choice(options.ticks),
       .use_agent = !options.no_ticks && options.agent,
       .agent_after = options.agent_after,
       .slice = options.slice,
@@ -117,6 +119,10 @@ int report_before_start(Error error) {
 }
 
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
+  if (options.ticks == "pmu" && options.agent) {
+    return fail(ErrorKind::Usage,
+                "--agent needs --ticks=software: a hardware counter would count the agent's branches");
+  }
   if (words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
   TMREC_TRY(std::vector<std::string> argv, command_to_run(words));
   // Asked first, though the recorder would find out: a probe can tell who forbids it, and nothing has been announced
@@ -168,6 +174,12 @@ Action add_record(CLI::App& app, const Words& words) {
       ->type_name("MODULE");
   app.add_flag("--no-ticks", options->no_ticks,
                "Leave all code as it is: a task can then only be stopped at system calls");
+  app.add_option(
+         "--ticks", options->ticks,
+         "What counts them: pmu (a hardware counter: computing then costs nothing), software (patched code), or "
+         "auto (default): pmu where tmrec doctor finds one that works")
+      ->type_name("SOURCE")
+      ->check([](const std::string& text) { return sched::tick_choice(text) ? "" : "use auto, software or pmu"; });
   app.add_flag("--agent,!--no-agent", options->agent,
                "Record system calls in place, without a stop for each (servers: tens of times faster)");
   app.add_option("--agent-after", options->agent_after,

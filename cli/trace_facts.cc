@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cli/trace_place.h"
+#include "sched/tick_sources.h"
 
 namespace tmrec::cli {
 namespace fs = std::filesystem;
@@ -106,6 +107,7 @@ std::vector<std::string> doubts_here(const Manifest& manifest) {
         fmt::format("recorded on {}, this is {}: approximate instructions (rcpps, rsqrtps, x87) may round differently",
                     manifest.cpu.vendor, here.vendor));
   }
+  if (const auto ticks = sched::source_named(manifest.tick_source); !ticks) doubts.push_back(ticks.error().text);
   return doubts;
 }
 

@@ -193,6 +193,7 @@ void TaskLife::enter_program(pid_t former) {
   if (!path) throw sched::EndRecording{path.error().text};
   if (auto written = write_core(*snapshot, *path); !written) throw sched::EndRecording{written.error().text};
   event.counted = counts();
+  start_counter({});
   session_.append(tid(), std::move(event));
   patch_program(snapshot->mappings);
   stand_at(stopped().regs());

@@ -82,7 +82,7 @@ int TaskLife::on_syscall() {
   traced_once_ = false;
   if (entry.orig_rax == SYS_execve || entry.orig_rax == SYS_execveat) ticks();  // its counter goes with its memory
   require_64_bit_call(entry);
-  if (!deferred_.empty()) return deliver_deferred(entry);
+  if (!deferred_.empty() || interrupt_waits()) return deliver_deferred(entry);
   OpenCall open = open_call(entry);
   if (open.decision.policy == Policy::EndRecording) {
     throw sched::EndRecording{fmt::format("task {} called {}, which can't be recorded: {}", tid(),
@@ -170,7 +170,7 @@ void TaskLife::hide_ignored_interruption(Regs& after) {
   auto masks = tracee::signal_masks(tid());
   if (!pending || !masks) return;
   std::uint64_t arriving = *pending & ~masks->blocked;
-  if (arriving == 0) return;
+  if (arriving == 0 && !interrupted_by_us_) return;
   for (int signal = 1; signal <= 64; ++signal) {
     if (((arriving >> (signal - 1)) & 1) != 0 && action_of(signal) != SignalEvent::Action::Ignored) return;
   }

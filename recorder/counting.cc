@@ -40,7 +40,10 @@ void TaskAreas::keep_only(RemoteAddr area) {
 }
 
 Ticks TaskLife::ticks() {
-  if (counts()) {
+  if (counter_) {
+    if (!task_.is_stopped()) return last_ticks_;
+    if (auto now = counter_->read()) last_ticks_ = *now;
+  } else if (counts()) {
     if (auto left = agent::counter(memory(), area_)) last_ticks_ = Ticks(counted_from_ - *left);
   }
   return last_ticks_;
@@ -59,7 +62,10 @@ void TaskLife::count_down(std::uint64_t least) {
   if (agent::set_counter(memory(), area_, stop - now.value)) counted_from_ = stop;
 }
 
-void TaskLife::stop_soon() { count_down(1); }
+void TaskLife::stop_soon() {
+  if (!stops_anywhere()) return count_down(1);
+  slice_end_ = 0;
+}
 
 // A call by the task itself, at a stop where its registers can be changed; they are what they were afterwards.
 std::int64_t TaskLife::call_remotely(std::int64_t number, std::initializer_list<std::uint64_t> args) {
@@ -67,7 +73,9 @@ std::int64_t TaskLife::call_remotely(std::int64_t number, std::initializer_list<
   std::vector<siginfo_t> arrived;
   const std::int64_t result = tracee::recorded_call(stopped(), memory(), *space_->call_gadget, number, args, &arrived);
   stopped().set_regs(regs);
-  for (const siginfo_t& info : arrived) defer(info);
+  for (const siginfo_t& info : arrived) {
+    if (!is_interrupt(info)) defer(info);
+  }
   return result;
 }
 
@@ -101,7 +109,7 @@ void TaskLife::begin_counting(RemoteAddr area, Ticks ticks) {
 }
 
 std::chrono::nanoseconds TaskLife::without_tick(std::chrono::steady_clock::time_point now) {
-  const auto left = counts() && task_.is_computing() ? agent::counter(memory(), area_) : std::nullopt;
+  const auto left = !counter_ && counts() && task_.is_computing() ? agent::counter(memory(), area_) : std::nullopt;
   if (left && *left == seen_count_) return now - seen_at_;
   seen_count_ = left.value_or(0);
   seen_at_ = now;

@@ -17,11 +17,11 @@ constexpr std::array kAbove{Reach::Above, Reach::Above2, Reach::FarAbove, Reach:
 
 }  // namespace
 
-// `syscalls`: for the agent; otherwise their stops find them as they are.
-patch::PlanOptions plan_options(Reach reach, bool syscalls) {
+patch::PlanOptions plan_options(Reach reach, bool syscalls, bool ticks) {
   patch::PlanOptions wanted;
   wanted.reach = reach;
   wanted.syscalls = syscalls;
+  wanted.ticks = ticks;
   return wanted;
 }
 

@@ -8,7 +8,8 @@
 
 namespace tmrec::recorder {
 
-patch::PlanOptions plan_options(patch::Reach reach, bool syscalls);
+// `syscalls`: for the agent; otherwise their stops find them as they are. `ticks`: counted in software.
+patch::PlanOptions plan_options(patch::Reach reach, bool syscalls, bool ticks);
 
 // For a module whose text is mapped from `start`; never empty.
 std::span<const patch::Reach> reaches_at(RemoteAddr start);

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ namespace tmrec::recorder {
 
 namespace {
 
-Manifest first_manifest(const Options& options) {
+Manifest first_manifest(const Options& options, const sched::ChosenSource& ticks) {
   Manifest manifest;
   manifest.begin_now();
   utsname names{};
@@ -34,7 +35,7 @@ Manifest first_manifest(const Options& options) {
   manifest.check_every = options.check_every;
   manifest.seed = options.seed;
   manifest.chaos = options.chaos;
-  manifest.tick_source = options.count_ticks ? "software" : "none";
+  manifest.tick_source = options.count_ticks ? ticks.name : "none";
   manifest.agent_abi = options.count_ticks ? agent::kAbi : 0;
   auto relative = std::filesystem::relative(options.blobs, options.trace, none);
   bool beside = options.blobs == options.trace.parent_path() / "blobs" || relative == "../blobs";
@@ -44,15 +45,16 @@ Manifest first_manifest(const Options& options) {
 
 // Supervisor and program talk faster on one CPU than across two, and cpuid and getcpu then always answer alike.
 // Returns its number.
-int share_one_cpu(pid_t program) {
+int share_one_cpu(pid_t program, const std::vector<int>& cpus) {
   int number = tracee::current_cpu_number();
+  if (!cpus.empty() && std::ranges::find(cpus, number) == cpus.end()) number = cpus.front();
   tracee::pin_to_cpu(program, number);
   tracee::pin_to_cpu(0, number);
   return number;
 }
 
-Report supervise(const Options& options, const TraceDir& trace, Manifest manifest, pid_t program,
-                 tracee::Stopped first) {
+Report supervise(const Options& options, const sched::ChosenSource& ticks, const TraceDir& trace, Manifest manifest,
+                 pid_t program, tracee::Stopped first) {
   Report report;
   auto give_up = [&](Error error) {
     report.error = std::move(error);
@@ -67,11 +69,11 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
   auto log = LogWriter::create(options.trace);
   if (!log) return give_up(log.error());
   manifest.pid = Tid(program);
-  Session session(options, trace, std::move(*log), std::move(*blobs), manifest);
+  Session session(options, ticks, trace, std::move(*log), std::move(*blobs), manifest);
   long size = syscall(SYS_sched_getaffinity, 0, sizeof session.affinity, &session.affinity);
   if (size > 0) session.affinity_bytes = static_cast<std::size_t>(size);
   session.manifest().cpuid_trapped = syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;  // ENODEV where it can't be
-  session.manifest().cpu_number = share_one_cpu(program);
+  session.manifest().cpu_number = share_one_cpu(program, ticks.cpus);
   if (auto saved = session.manifest().save(trace.path()); !saved) return give_up(saved.error());
   start_heartbeat();
   auto started = std::chrono::steady_clock::now();
@@ -100,12 +102,16 @@ Report supervise(const Options& options, const TraceDir& trace, Manifest manifes
 
 Result<Outcome> record(const Options& options) {
   if (options.argv.empty()) return fail(ErrorKind::Usage, "no program given");
+  sched::ChosenSource ticks;
+  if (options.count_ticks && !options.use_agent) {
+    TMREC_TRY(ticks, sched::choose_source(options.ticks));
+  }
   TMREC_TRY(TraceDir trace, TraceDir::create(options.trace));
   TMREC_TRY(BlobStore blobs, BlobStore::create(options.blobs));
-  Manifest manifest = first_manifest(options);
+  Manifest manifest = first_manifest(options, ticks);
   TMREC_CHECKED(manifest.save(trace.path()));
   auto launched = launch(options.argv, [&](pid_t program, tracee::Stopped first) {
-    return supervise(options, trace, manifest, program, std::move(first));
+    return supervise(options, ticks, trace, manifest, program, std::move(first));
   });
   if (!launched || !launched->report.started) {
     std::error_code none;

@@ -40,9 +40,10 @@ void start_heartbeat() {
   setitimer(ITIMER_REAL, &every, nullptr);
 }
 
-Session::Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs,
-                 Manifest manifest)
+Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir trace, std::unique_ptr<LogWriter> log,
+                 BlobStore blobs, Manifest manifest)
     : options_(options),
+      ticks_(std::move(ticks)),
       trace_(std::move(trace)),
       log_(std::move(log)),
       blobs_(std::move(blobs)),
@@ -86,9 +87,13 @@ EventNo Session::append(pid_t task, EventBody body, Ticks ticks) {
   return log_->append(std::move(event));
 }
 
+patch::PlanOptions Session::plan_options(patch::Reach reach) const {
+  return recorder::plan_options(reach, options_.use_agent, ticks_.source == nullptr);
+}
+
 Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource& source, patch::Reach reach) {
   TMREC_TRY(const MappedFile file, MappedFile::open(blobs_.path_of(source.blob)));
-  return plans_.find_or_make({source.blob.hex, plan_options(reach, options_.use_agent)}, file.bytes(), source.path);
+  return plans_.find_or_make({source.blob.hex, plan_options(reach)}, file.bytes(), source.path);
 }
 
 // A file that is going to be mapped is stored now instead of then, so that this costs no second look at all its bytes.
@@ -105,7 +110,7 @@ void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
       if (mapping.source.blob == *blob && (mapping.prot & PROT_EXEC) != 0) start = mapping.start;
     }
     const patch::Reach reach = first_reach(start, file.needs.text_size);
-    plans_.prepare({{{blob->hex, plan_options(reach, options_.use_agent)}, blobs_.path_of(*blob)}});
+    plans_.prepare({{{blob->hex, plan_options(reach)}, blobs_.path_of(*blob)}});
   });
 }
 
@@ -163,6 +168,7 @@ void Session::tick() {
   if (!heartbeat.exchange(false)) return;
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
+    life->interrupt_if_due();
     const auto stretch = static_cast<std::uint64_t>(life->without_tick(now).count());
     manifest_.longest_without_tick_ns = std::max(manifest_.longest_without_tick_ns, stretch);
     if (!life->is_overdue(now)) continue;
@@ -253,7 +259,10 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   if (manifest_.cpuid_trapped) {
     tracee::recorded_call(task, *memory, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
-  if (life != lives_.end()) life->second->give_up_agent(task, arrived);
+  if (life != lives_.end()) {
+    life->second->give_up_agent(task, arrived);
+    std::erase_if(arrived, [&](const siginfo_t& info) { return life->second->is_interrupt(info); });
+  }
   tracee::queue_signals(task, *memory, *gadget, arrived);
   task.set_regs(regs);
   return dispatched;

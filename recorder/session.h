@@ -22,6 +22,7 @@
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
+#include "sched/tick_sources.h"
 #include "tracee/agent/agent.h"
 #include "tracee/patched_space.h"
 #include "tracee/plan_cache.h"
@@ -86,7 +87,8 @@ class TaskLife;
 
 class Session {
  public:
-  Session(const Options& options, TraceDir trace, std::unique_ptr<LogWriter> log, BlobStore blobs, Manifest manifest);
+  Session(const Options& options, sched::ChosenSource ticks, TraceDir trace, std::unique_ptr<LogWriter> log,
+          BlobStore blobs, Manifest manifest);
 
   // Records the program whose first process `pid` stands at the exit stop of its execve, until the last task of the
   // recording has ended. Returns why it ended before that, or an empty string.
@@ -125,6 +127,8 @@ class Session {
   void task_ended(pid_t tid);
 
   const Options& options() const { return options_; }
+  // Null: ticks are counted in software, or not at all.
+  sched::TickSource* tick_source() const { return ticks_.source.get(); }
   const TraceDir& trace() const { return trace_; }
   sched::Loop& loop() { return loop_; }
   LogWriter& log() { return *log_; }
@@ -158,7 +162,10 @@ class Session {
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
   void tick();
 
+  patch::PlanOptions plan_options(patch::Reach reach) const;
+
   Options options_;
+  sched::ChosenSource ticks_;
   TraceDir trace_;
   std::unique_ptr<LogWriter> log_;
   BlobStore blobs_;

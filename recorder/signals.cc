@@ -84,6 +84,7 @@ bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& re
 
 int TaskLife::on_signal(const Stop& stop) {
   siginfo_t info = stopped().siginfo();
+  if (is_interrupt(info)) return on_interrupt();
   if (auto answered = on_dispatch(info)) return *answered;
   Regs now = stopped().regs();
   // A deferred signal comes back as one sent by the kernel; it gets its own siginfo again.
@@ -113,12 +114,13 @@ int TaskLife::on_signal(const Stop& stop) {
   }
   const SignalEvent::Action action = action_of(info.si_signo);
   // What a task writes before it dies, others may read: where it dies must be known, if it can be.
-  const bool place_matters =
-      action == SignalEvent::Action::Handler || (action == SignalEvent::Action::Fatal && counts());
+  const bool place_matters = action == SignalEvent::Action::Handler ||
+                             (action == SignalEvent::Action::Fatal && (counts() || stops_anywhere()));
   // Others must not run while a task is in the agent, which may be writing down a call.
   const bool in_agent = conducts_ && agent::is_code(now.rip) && action == SignalEvent::Action::Stop;
   if (in_agent || (place_matters && !is_at_boundary(now))) {
     defer(info);
+    if (stops_anywhere()) return settle();
     if (!conducts_ || !agent::will_look(now.rip)) stop_soon();
     return 0;
   }

@@ -27,18 +27,20 @@ TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Proc
       clear_child_tid_(inherited.clear_child_tid),
       affinity_(inherited.affinity),
       tsc_mode_(inherited.tsc_mode) {
+  last_ticks_ = inherited.first_ticks;
   if (inherited.area.value != 0) begin_counting(inherited.area, inherited.first_ticks);
 }
 
 void TaskLife::live(bool at_exec) {
   try {
+    if (!at_exec) start_counter(last_ticks_);
     stand_at(stopped().regs());
     if (at_exec) enter_program(0);
     int signal = 0;
     for (;;) {
       at_event_ = false;
       const Resume how = conduct();
-      Stop stop = task_.run(how, signal);
+      Stop stop = run_program(how, signal);
       take_records();
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
@@ -60,8 +62,11 @@ int TaskLife::handle(const Stop& stop) {
       while (next.kind == Stop::Kind::GroupStop) next = task_.park();
       return next.kind == Stop::Kind::EventStop ? 0 : handle(next);
     }
+    case Stop::Kind::EventStop:
+      interrupted_by_us_ = false;
+      return stops_anywhere() ? on_interrupt() : 0;
     default:
-      return 0;  // PTRACE_INTERRUPT and the end of a group stop change nothing
+      return 0;  // the end of a group stop changes nothing
   }
 }
 

@@ -9,6 +9,7 @@
 #include "format/snapshot.h"
 #include "recorder/memory_check.h"
 #include "recorder/session.h"
+#include "sched/ticks.h"
 #include "syscalls/capture.h"
 #include "syscalls/decide.h"
 #include "syscalls/table.h"
@@ -25,6 +26,10 @@ class TaskLife {
 
   // Ticks counted up to where the task stands; the last that were seen when it is gone.
   Ticks ticks();
+  // To be asked regularly: stops a task that has had its turn, or for which a signal waits, where its counter can't.
+  void interrupt_if_due();
+  // A signal of its counter's, not the program's.
+  bool is_interrupt(const siginfo_t& info) const { return counter_ && counter_->is_interrupt(info); }
   // How long the task has computed without a tick. To be asked regularly.
   std::chrono::nanoseconds without_tick(std::chrono::steady_clock::time_point now);
   // Signals kept back because the task computes.
@@ -63,6 +68,18 @@ class TaskLife {
   void leave_agent(const Regs& program);
   void on_tick(const Regs& at_call);
   void on_special_instruction(const Regs& at_call);
+
+  // hardware.cc
+  class Driven;
+  // It is stopped anywhere, by a counter's interrupt, when that is set; else at its own ticks, if any.
+  bool stops_anywhere() const { return counter_ != nullptr; }
+  void start_counter(Ticks first);
+  tracee::Stop run_program(tracee::Resume how, int signal);
+  void ask_for_interrupt();
+  bool interrupt_waits();
+  int on_interrupt();
+  int settle();
+  int give_turn(const Regs& here);
 
   // buffering.cc
   bool may_use_agent() const;
@@ -171,6 +188,11 @@ class TaskLife {
   RemoteAddr area_;                      // the agent's, of this task; 0: ticks are not counted
   std::uint64_t counted_from_ = 0;       // ticks made plus ticks left
   Ticks last_ticks_;
+  std::unique_ptr<sched::TickCounter> counter_;  // null: in software, in area_
+  bool interrupt_set_ = false;                   // for when there are interrupt_at_ ticks
+  bool interrupted_by_us_ = false;               // not seen yet
+  std::uint64_t interrupt_at_ = 0, slice_end_ = 0;
+  std::uint64_t settle_steps_ = 0;
   // The count when it was looked at and had changed, or the task did not compute; and when that was.
   std::uint64_t seen_count_ = 0;
   std::chrono::steady_clock::time_point seen_at_;

@@ -168,7 +168,7 @@ Result<std::optional<Position>> Timeline::previous_in_tick(const Position& posit
 Result<Position> Timeline::last_before(EventNo event, const std::function<bool()>& give_up) {
   const EventNo start(event.value - 1);
   TMREC_TRY(const Brief* const at, brief(event));
-  const Ticks ticks(at->ticks.value - (at->at_tick ? 1 : 0));
+  const Ticks ticks(at->ticks.value - (at->at_tick && at->ticks.value > 0 ? 1 : 0));
   const Position last_tick{start, ticks, 0};
   TMREC_TRY(Live live, restore(std::max(begin_, last_tick)));
   TMREC_TRY(Place place, live.walker->place());

@@ -105,7 +105,8 @@ Result<void> Session::fill_ring(Task& task, std::size_t& calls) {
 // True: at least one event was applied.
 Result<bool> Session::step_in_batch() {
   Task* const task = find(ahead_.front().tid);
-  if (task == nullptr || task->area.value == 0 || task->in_call || task->restarts || !task->stub) return false;
+  if (task == nullptr || task->area.value == 0 || task->counter || task->in_call || task->restarts || !task->stub)
+    return false;
   for (std::size_t i = 0; i < kWorthIt; ++i) {
     if (i == ahead_.size()) {
       TMREC_TRY(const bool more, read_ahead());

@@ -28,6 +28,7 @@ bool is_at_its_place(const Event& event) {
 }  // namespace
 
 Result<Ticks> Session::ticks(Task& task) {
+  if (task.counter) return task.counter->read();
   auto left = agent::counter(task.space->memory(), task.area);
   if (!left) return fail(ErrorKind::Desync, fmt::format("task {} has lost its counter", task.tid.value));
   return Ticks(task.counted_from - *left);
@@ -50,7 +51,7 @@ Result<void> Session::begin_counting(Task& task, RemoteAddr area, Ticks first) {
 }
 
 Result<void> Session::check_ticks(Task& task, const Event& event) {
-  if (task.area.value == 0 || !is_at_its_place(event)) return {};
+  if (!task.counts() || !is_at_its_place(event)) return {};
   TMREC_TRY(const Ticks now, ticks(task));
   if (now == event.ticks) return {};
   return fail(ErrorKind::Desync,
@@ -68,7 +69,8 @@ Regs Session::program_view(const Task& task) const {
 }
 
 Result<void> Session::apply_to(Task& task, const TickEvent& event) {
-  if (task.area.value == 0 || task.in_call) return fail(ErrorKind::BadTrace, "a tick of a task that can't make one");
+  if (!task.counts() || task.in_call) return fail(ErrorKind::BadTrace, "a tick of a task that can't make one");
+  if (task.counter) return arrive_at(task, event);
   const std::uint64_t wanted = recent_.back().ticks.value;
   TMREC_TRY(const Ticks now, ticks(task));
   if (wanted % agent::kStopEvery != 0) return fail(ErrorKind::BadTrace, "a stop at a tick where tasks are not stopped");

@@ -19,6 +19,7 @@
 #include "format/manifest.h"
 #include "gdbstub/stub.h"
 #include "replayer/patience.h"
+#include "sched/tick_sources.h"
 #include "tracee/affinity.h"
 #include "tracee/broken.h"
 
@@ -89,11 +90,13 @@ Result<void> serve_debuggers(const DebugOptions& options, int listening, bool ke
   TMREC_TRY(const Manifest manifest, Manifest::load(options.trace));
   TMREC_TRY(LogReader log, LogReader::open(options.trace));
   TMREC_TRY(LogReader index, LogReader::open(options.trace));
+  TMREC_TRY(const sched::ChosenSource ticks, sched::source_named(manifest.tick_source));
   const auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
   if (!tracee::pin_to_cpu(0, manifest.cpu_number)) tracee::pin_to_cpu(0, tracee::current_cpu_number());
   Heartbeat heartbeat(kHeartbeat);
   auto session = std::make_unique<Session>(std::move(trace), std::make_shared<BlobStore>(BlobStore::open(blobs)),
                                            std::move(log), manifest.cpuid_trapped);
+  session->count_with(ticks.source);
   TMREC_TRY(const auto target, DebugTarget::open(std::move(session), std::move(index), options.start));
   ready();
   bool killed = false;

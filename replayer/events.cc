@@ -112,6 +112,7 @@ Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
   if (parent.area.value != 0 && agent::is_area(child->regs.gs_base)) {
     TMREC_CHECKED(begin_counting(*child, RemoteAddr(child->regs.gs_base), event.child_ticks));
   }
+  TMREC_CHECKED(start_counter(*child, event.child_ticks));
   child->last_event_ns = recent_.back().time_ns;
   TMREC_CHECKED(write_extents(*child, event.child_memory));
   tasks_[event.child] = std::move(child);
@@ -148,6 +149,7 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
     if (!agent::is_area(snapshot.regs.gs_base)) return fail(ErrorKind::BadTrace, "a task without its area");
     TMREC_CHECKED(begin_counting(*task, RemoteAddr(snapshot.regs.gs_base), recent_.back().ticks));
   }
+  TMREC_CHECKED(start_counter(*task, recent_.back().ticks));
   tasks_[tid] = std::move(task);
   return {};
 }

@@ -111,6 +111,7 @@ Task copy_of(const Task& task, std::shared_ptr<Space> space, tracee::Stopped stu
 Result<std::unique_ptr<Session>> Session::fork() {
   TMREC_TRY(LogReader log, log_.copy());
   auto copy = std::make_unique<Session>(trace_, objects_.blobs(), std::move(log), trap_cpuid_);
+  copy->source_ = source_;
   copy->now_ = now_;
   copy->first_process_ = first_process_;
   copy->end_seen_ = end_seen_;
@@ -140,6 +141,10 @@ Result<std::unique_ptr<Session>> Session::fork() {
       space = known->second->space;
     }
     auto made = std::make_unique<Task>(copy_of(*task, std::move(space), std::move(*stub)));
+    if (task->counter) {
+      TMREC_TRY(const Ticks now, ticks(*task));
+      TMREC_CHECKED(copy->start_counter(*made, now));
+    }
     if (first) first_of[task->space.get()] = made.get();
     copy->tasks_[tid] = std::move(made);
   }

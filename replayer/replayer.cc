@@ -2,11 +2,14 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "format/manifest.h"
 #include "replayer/patience.h"
 #include "replayer/session.h"
+#include "sched/tick_sources.h"
 #include "tracee/affinity.h"
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
@@ -22,9 +25,13 @@ constexpr std::uint64_t kEventsPerProgress = 1000;
 // instruction tells its number. Restored when the replay is over.
 class OneCpu {
  public:
-  explicit OneCpu(int recorded) {
+  // `possible`: none: any.
+  OneCpu(int recorded, const std::vector<int>& possible) {
     sched_getaffinity(0, sizeof before_, &before_);
-    if (!tracee::pin_to_cpu(0, recorded)) tracee::pin_to_cpu(0, tracee::current_cpu_number());
+    const auto may = [&](int cpu) { return possible.empty() || std::ranges::find(possible, cpu) != possible.end(); };
+    if (may(recorded) && tracee::pin_to_cpu(0, recorded)) return;
+    const int here = tracee::current_cpu_number();
+    tracee::pin_to_cpu(0, may(here) ? here : possible.front());
   }
   ~OneCpu() { sched_setaffinity(0, sizeof before_, &before_); }
   OneCpu(const OneCpu&) = delete;
@@ -47,10 +54,12 @@ Result<Outcome> replay(const Options& options) {
             "{}: recorded with agent {}, and this tmrec has agent {}: replay it with the tmrec that recorded it",
             options.trace.string(), manifest.agent_abi, agent::kAbi));
   }
+  TMREC_TRY(const sched::ChosenSource ticks, sched::source_named(manifest.tick_source));
   auto blobs = options.blobs.empty() ? trace.blob_root(manifest.blob_root) : options.blobs;
-  OneCpu pinned(manifest.cpu_number);
+  OneCpu pinned(manifest.cpu_number, ticks.cpus);
   Heartbeat heartbeat;
   Session session(std::move(trace), BlobStore::open(blobs), std::move(log), options.echo, manifest.cpuid_trapped);
+  session.count_with(ticks.source);
   Outcome outcome;
   for (;;) {
     Result<bool> stepped = false;

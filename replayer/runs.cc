@@ -43,7 +43,7 @@ Result<std::optional<Stop>> Walker::resume(Task& task, Resume how) {
     regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
     task.stub->set_regs(regs);
     bool told = false;
-    const auto stop = run_stub(*task.stub, how, limit_, [&] {
+    const auto stop = run_machine(task, how, [&] {
       if (!told && orders_.give_up && orders_.give_up()) told = true;
       return told;
     });
@@ -75,10 +75,14 @@ void Walker::remove_traps(const Task& task) {
 Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t> tick) {
   const bool stops = counts(task) && orders_.stops && !orders_.stops->breakpoints.empty();
   if (first_ && orders_.skip_first && counts(task)) return step_on(task);
+  if (tick && task.counter) {
+    TMREC_TRY(const bool near, ask_for_interrupt(task, *tick));
+    if (near) return step_on(task);
+  }
   first_ = false;
   ran_ = true;
   std::uint64_t event_at = 0;
-  if (tick) {
+  if (tick && !task.counter) {
     const std::uint64_t even = *tick & ~(agent::kStopEvery - 1);
     TMREC_TRY(const Ticks now, session_.ticks(task));
     if (even > now.value) tick = even;
@@ -108,7 +112,12 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     TMREC_CHECKED(session_.count_down(task, event_at));
     return moved;
   }
-  if (tick) TMREC_CHECKED(session_.count_down(task, event_at));
+  if (tick && !task.counter) TMREC_CHECKED(session_.count_down(task, event_at));
+  if (tick && task.counter && event && is_interrupt(task, *event)) {
+    TMREC_TRY(const Moved boundary, to_boundary(task));
+    if (!boundary.event) TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
+    return boundary;
+  }
   if (!*stop) {
     if (!event) TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
     return Moved{event, {}};
@@ -147,6 +156,7 @@ Result<Walker::Moved> Walker::at_tick(Task& task, std::uint64_t tick) {
 Result<Walker::Moved> Walker::leave_soon(Task& task) {
   TMREC_TRY(const Moved boundary, to_boundary(task));
   if (boundary.event) return boundary;
+  if (task.counter) return leave_counted(task);
   if (task.area.value != 0) {
     TMREC_TRY(const Ticks now, session_.ticks(task));
     orders_.give_up = [] { return true; };  // the next heartbeat is the last

@@ -149,20 +149,36 @@ Result<Session::Reached> Session::run(Task& task) {
 }
 
 Result<Stop> Session::run_once(Task& task) {
-  const Event& event = recent_.back();
-  const std::uint64_t recorded = event.time_ns > task.last_event_ns ? event.time_ns - task.last_event_ns : 0;
-  const Nanoseconds limit = patience_for(Nanoseconds(std::min(recorded, std::uint64_t{INT64_MAX})));
+  const Nanoseconds limit = patience(task);
   if (control_ != nullptr) return control_->run(*this, task, limit);
+  if (task.counter) return run_counted(task, limit);
   Regs regs = task.regs;
   regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
   task.stub->set_regs(regs);
   std::optional<Stop> stop = run_stub(*task.stub, Resume::EmulateCalls, limit);
   task.regs = task.stub->regs();
   if (stop) return *stop;
-  return fail(
-      ErrorKind::Desync,
-      fmt::format("task {} does not reach event {}: it has computed for {} s, recorded {:.3f} s", task.tid.value,
-                  event.no.value, limit / std::chrono::seconds(1), static_cast<double>(recorded) / 1e9));
+  return overdue(task, limit);
+}
+
+namespace {
+
+std::uint64_t recorded_ns(const Task& task, const Event& event) {
+  return event.time_ns > task.last_event_ns ? event.time_ns - task.last_event_ns : 0;
+}
+
+}  // namespace
+
+Nanoseconds Session::patience(const Task& task) const {
+  return patience_for(Nanoseconds(std::min(recorded_ns(task, recent_.back()), std::uint64_t{INT64_MAX})));
+}
+
+std::unexpected<Error> Session::overdue(const Task& task, Nanoseconds limit) const {
+  const Event& event = recent_.back();
+  return fail(ErrorKind::Desync,
+              fmt::format("task {} does not reach event {}: it has computed for {} s, recorded {:.3f} s",
+                          task.tid.value, event.no.value, limit / std::chrono::seconds(1),
+                          static_cast<double>(recorded_ns(task, event)) / 1e9));
 }
 
 Result<void> Session::same_regs(const char* where, const Regs& actual, const Regs& expected) {

@@ -30,6 +30,11 @@ class Session {
   Session(TraceDir trace, std::shared_ptr<BlobStore> blobs, LogReader log, bool trap_cpuid);
   ~Session();
 
+  // What counts the tasks' ticks, before the first of them; null: the tasks themselves, in software.
+  void count_with(std::shared_ptr<sched::TickSource> source) { source_ = std::move(source); }
+
+  std::uint64_t skid_bound() const { return source_ ? source_->skid_bound() : 0; }
+
   // Applies the next event; false at the end of the log. An error of kind Desync is the first difference.
   Result<bool> step();
 
@@ -84,6 +89,12 @@ class Session {
   Result<void> reach_call(Task& task, const Regs& expected, Before before);
 
   // counting.cc
+  class Driven;
+  Result<void> start_counter(Task& task, Ticks first);
+  Result<tracee::Stop> run_counted(Task& task, Nanoseconds limit);
+  Result<void> arrive_at(Task& task, const TickEvent& event);
+  Nanoseconds patience(const Task& task) const;
+  std::unexpected<Error> overdue(const Task& task, Nanoseconds limit) const;
   Result<void> begin_counting(Task& task, RemoteAddr area, Ticks first);
   Result<void> check_ticks(Task& task, const Event& event);
   Result<void> apply_to(Task& task, const TickEvent& event);
@@ -127,7 +138,8 @@ class Session {
   LogReader log_;
   Objects objects_;
   bool echo_;
-  bool trap_cpuid_;                // as at the recording
+  bool trap_cpuid_;  // as at the recording
+  std::shared_ptr<sched::TickSource> source_;
   RunControl* control_ = nullptr;  // while advance() runs
   std::deque<Event> ahead_;        // read, not applied
   bool begun_ = false;             // it is the last of recent_, and was paused

@@ -1,4 +1,4 @@
-// A replayed task: data alone, so that it can be copied.
+// A replayed task: data alone, so that it can be copied (and a counter, which can be made again).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include "format/regs.h"
 #include "format/types.h"
 #include "replayer/space.h"
+#include "sched/ticks.h"
 #include "tracee/task_handle.h"
 
 namespace tmrec::replayer {
@@ -24,6 +25,9 @@ struct Task {
   std::uint64_t last_event_ns = 0;  // when its last event was recorded
   RemoteAddr area;                  // the agent's, of this task; 0: ticks are not counted
   std::uint64_t counted_from = 0;   // ticks made plus ticks left
+  // Of a trace whose ticks a counter counts; null: they are counted in the area.
+  std::unique_ptr<sched::TickCounter> counter = {};
+  bool counts() const { return counter != nullptr || area.value != 0; }
 };
 
 }  // namespace tmrec::replayer

@@ -33,6 +33,12 @@ bool runs(const Event& event) {
   return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
 }
 
+// At its place the task's count is one more than at the instruction before: also where the agent asks about an
+// instruction, with a branch of its own, which a counter sees.
+bool begins_tick(const Event& event) {
+  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
+}
+
 }  // namespace
 
 Timeline::Timeline(std::unique_ptr<Session> session, LogReader log) : log_(std::move(log)) {
@@ -52,8 +58,7 @@ Result<const Timeline::Brief*> Timeline::brief(EventNo event) {
     TMREC_TRY(const auto next, log_.next());
     if (!next) return nullptr;
     if (on_read) on_read(*next);
-    briefs_.push_back(
-        {next->tid, next->ticks, runs(*next), std::holds_alternative<TickEvent>(next->body), next->time_ns});
+    briefs_.push_back({next->tid, next->ticks, runs(*next), begins_tick(*next), next->time_ns});
   }
   return event.value == 0 ? nullptr : &briefs_[event.value - 1];
 }

@@ -53,7 +53,7 @@ class Timeline {
     Tid task;
     Ticks ticks;
     bool runs = false;     // its task executes instructions to come to it
-    bool at_tick = false;  // the tick itself
+    bool at_tick = false;  // at the first instruction with its count
     std::uint64_t time_ns = 0;
   };
   // nullptr: the log has no such event.

@@ -48,7 +48,7 @@ Result<Place> Walker::place() {
     TMREC_TRY(const Event* const next, session_.upcoming());
     Task* task = next != nullptr ? session_.find(next->tid) : nullptr;
     Ticks ticks;
-    if (task != nullptr && task->area.value != 0) {
+    if (task != nullptr && task->counts()) {
       TMREC_TRY(ticks, session_.ticks(*task));
     }
     place_ = {{session_.position(), ticks, 0}, {}};
@@ -60,7 +60,7 @@ Result<Place> Walker::place() {
 Result<void> Walker::came_by(Task& task, Hop hop) {
   TMREC_CHECKED(place());
   Ticks now;
-  if (task.area.value != 0) {
+  if (task.counts()) {
     TMREC_TRY(now, session_.ticks(task));
   }
   if (now != place_.base.ticks) place_ = {{session_.position(), now, 0}, {}};
@@ -185,12 +185,14 @@ Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
     return boundary.event ? boundary : Moved{{}, halt(Halt::Kind::Asked, task)};
   }
   bool close = false;  // the next tick may be behind the goal
-  if (leaving_ && goal_here && task.area.value != 0) {
+  if (leaving_ && goal_here && task.counts()) {
     TMREC_TRY(const Ticks now, session_.ticks(task));
     close = now.value + 1 >= orders_.goal->ticks.value;
   }
+  TMREC_TRY(const auto tick, tick_ahead(task));
+  if (tick && tick->value <= place_.base.ticks.value) return at_counted_tick();
   if (leaving_ && !close) return leave_soon(task);
-  if (!goal_here) return steps ? step_on(task) : run_freely(task, std::nullopt);
+  if (!goal_here) return steps ? step_on(task) : run_freely(task, tick ? std::optional(tick->value) : std::nullopt);
   const Position& goal = *orders_.goal;
   if (place_.base.ticks < goal.ticks) {
     return by_comparison_ && counts(task) ? step_on(task) : run_freely(task, goal.ticks.value);

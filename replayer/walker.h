@@ -102,10 +102,18 @@ class Walker : public RunControl {
   Result<std::optional<Stop>> over_repeated(Task& task, std::uint64_t behind);
   std::optional<Stop> moved_by(Task& task, const Stop& stop);
 
+  // hardware.cc
+  class Watched;
+  Result<std::optional<Ticks>> tick_ahead(Task& task);
+  Moved at_counted_tick() const;
+  std::optional<Stop> run_machine(Task& task, tracee::Resume how, const std::function<bool()>& give_up);
+  Result<bool> ask_for_interrupt(Task& task, std::uint64_t tick);
+  static bool is_interrupt(const Task& task, const Stop& stop);
+  Result<Moved> leave_counted(Task& task);
+
   // runs.cc
   Result<std::optional<Stop>> resume(Task& task, tracee::Resume how);
   Result<Moved> run_freely(Task& task, std::optional<std::uint64_t> tick);
-  Result<Moved> run_stopped(Task& task, const Stop& stop, std::optional<std::uint64_t> tick);
   Result<Moved> at_tick(Task& task, std::uint64_t tick);
   Result<Moved> leave_soon(Task& task);
   void insert(const Task& task, std::uint64_t at);

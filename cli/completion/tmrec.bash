@@ -32,7 +32,7 @@ _tmrec() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --log-level | -o | --output | --name | --check | --seed | --slice | --no-patch | --from | --to | --tid) ((i++)) ;;
+      --log-level | -o | --output | --name | --check | --seed | --slice | --ticks | --no-patch | --from | --to | --tid) ((i++)) ;;
       --)
         if [[ $command == record ]]; then
           ((i++))
@@ -54,6 +54,7 @@ _tmrec() {
   case $previous in
     --log-level) _tmrec_offer $'error\nwarning\ninfo\ndebug' "$current"; return ;;
     -o | --output) _tmrec_offer "$(compgen -d -- "$current")" ""; return ;;
+    --ticks) _tmrec_offer $'auto\nsoftware\npmu' "$current"; return ;;
     --no-patch) _tmrec_offer "$(compgen -f -- "$current")" ""; return ;;
     --name | --check | --seed | --slice | --from | --to | --tid) return ;;
   esac
@@ -61,7 +62,7 @@ _tmrec() {
   local options=
   case $command in
     '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ndoctor\n--version\n'"$general" "$current"; return ;;
-    record) options=$'--output\n--name\n--check\n--seed\n--chaos\n--slice\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
+    record) options=$'--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
     replay) options=$'--autonomous\n--verify' ;;
     dump) options=$'--from\n--to\n--tid\n--json' ;;
     info | ls | doctor) options=--json ;;
