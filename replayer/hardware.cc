@@ -110,8 +110,10 @@ Result<void> Session::arrive_at(Task& task, const TickEvent& event) {
 // Instead of an exact arrival, a walk towards a tick is interrupted early and then goes on instruction by instruction,
 // which sees breakpoints and watchpoints on the way.
 
+namespace {
+
 // The stub of a walk as its counter drives it.
-class Walker::Watched final : public sched::TaskControl {
+class Watched final : public sched::TaskControl {
  public:
   Watched(Task& task, Nanoseconds limit, const std::function<bool()>& give_up)
       : task_(task), limit_(limit), give_up_(give_up) {}
@@ -136,10 +138,11 @@ class Walker::Watched final : public sched::TaskControl {
   bool left_ = false;
 };
 
-// As run_stub.
-std::optional<Stop> Walker::run_machine(Task& task, Resume how, const std::function<bool()>& give_up) {
-  if (!task.counter) return run_stub(*task.stub, how, limit_, give_up);
-  Watched watched(task, limit_, give_up);
+}  // namespace
+
+std::optional<Stop> run_machine(Task& task, Resume how, Nanoseconds limit, const std::function<bool()>& give_up) {
+  if (!task.counter) return run_stub(*task.stub, how, limit, give_up);
+  Watched watched(task, limit, give_up);
   const Stop stop = task.counter->run(watched, how, 0);
   if (watched.left() && stop.kind == Stop::Kind::EventStop) return std::nullopt;
   return stop;

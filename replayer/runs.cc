@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "replayer/stub.h"
 #include "replayer/walker.h"
-#include "tracee/proc.h"
 
 namespace tmrec::replayer {
 
@@ -13,15 +11,6 @@ using tracee::Resume;
 using tracee::Stop;
 
 namespace {
-
-constexpr std::uint8_t kTrapInstruction = 0xcc;
-
-// Raised, and not reported yet, because the interruption came first.
-bool has_more_to_say(pid_t tid) {
-  constexpr int kFaults[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-  const auto pending = tracee::pending_signals(tid);
-  return pending && std::ranges::any_of(kFaults, [&](int signal) { return (*pending >> (signal - 1) & 1) != 0; });
-}
 
 // The flags that counting leaves behind, where they are not the program's: those of the decrement that made the counter
 // what it would be if it counted from far above (agent.h, kStopEvery).
@@ -35,40 +24,6 @@ std::uint64_t flags_after(std::uint64_t flags, std::uint64_t ticks) {
 }
 
 }  // namespace
-
-// nullopt: it was interrupted, because orders_.give_up said so; leaving_ is set.
-Result<std::optional<Stop>> Walker::resume(Task& task, Resume how) {
-  for (;;) {
-    Regs regs = task.regs;
-    regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
-    task.stub->set_regs(regs);
-    bool told = false;
-    const auto stop = run_machine(task, how, [&] {
-      if (!told && orders_.give_up && orders_.give_up()) told = true;
-      return told;
-    });
-    leaving_ |= told;
-    task.regs = task.stub->regs();
-    if (!stop && !told) {
-      return fail(ErrorKind::Desync, fmt::format("task {} does not reach its next event", task.tid.value));
-    }
-    if (armed_ && stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGTRAP) {
-      accessed_ |= tracee::take_watched(*task.stub);
-    }
-    const bool interrupted = !stop || is_interruption(*stop);
-    if (interrupted && (!told || has_more_to_say(task.stub->tid()))) continue;
-    return interrupted ? std::nullopt : stop;
-  }
-}
-
-void Walker::insert(const Task& task, std::uint64_t at) {
-  const auto byte = task.space->memory().get<std::uint8_t>(RemoteAddr(at));
-  if (byte && task.space->memory().write(at, &kTrapInstruction, 1)) traps_.push_back({at, *byte});
-}
-
-void Walker::remove_traps(const Task& task) {
-  for (; !traps_.empty(); traps_.pop_back()) task.space->memory().write(traps_.back().at, &traps_.back().byte, 1);
-}
 
 // `tick`: at most up to there. Low bits of the counter that differ from those of a replay that runs through show in
 // flags that the program does not use; so it is for fewer than kStopEvery ticks at a time.
@@ -93,12 +48,11 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
   if (stops) {
     const ProgramCode code(task.space->patches);
     for (const std::uint64_t program : orders_.stops->breakpoints) {
-      for (const std::uint64_t at : code.places(program)) insert(task, at);
+      for (const std::uint64_t at : code.places(program)) machine_.insert(task, at);
     }
   }
-  const auto stop = resume(task, Resume::EmulateCalls);
-  const std::vector<Trap> traps = traps_;
-  remove_traps(task);
+  const auto stop = machine_.resume(task, Resume::EmulateCalls);
+  const auto traps = machine_.remove_traps(task);
   if (!stop) return std::unexpected(stop.error());
   std::optional<Stop> event = *stop;
   if (!event) {  // told to leave, anywhere: on to an instruction of the program, while the counter is what it was
@@ -123,14 +77,14 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     return Moved{event, {}};
   }
   const bool trapped = (*stop)->kind == Stop::Kind::Signal && (*stop)->signal == SIGTRAP &&
-                       std::ranges::any_of(traps, [&](const Trap& t) { return t.at == task.regs.rip - 1; });
+                       std::ranges::any_of(traps, [&](const Machine::Trap& t) { return t.at == task.regs.rip - 1; });
   if (trapped) {
     task.regs.rip -= 1;
     TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Hits, .stops = orders_.stops, .regs = {}}));
     return Moved{{}, halt(Halt::Kind::Breakpoint, task)};
   }
-  if (const auto other = moved_by(task, **stop)) return Moved{other, {}};
-  if (accessed_ == 0) return Moved{};
+  if (const auto other = Machine::moved_by(task, **stop)) return Moved{other, {}};
+  if (machine_.accessed == 0) return Moved{};
   TMREC_TRY(const Moved finished, to_boundary(task));
   if (finished.event) return finished;
   const auto watch = touched();
@@ -159,7 +113,7 @@ Result<Walker::Moved> Walker::leave_soon(Task& task) {
   if (task.counter) return leave_counted(task);
   if (task.area.value != 0) {
     TMREC_TRY(const Ticks now, session_.ticks(task));
-    orders_.give_up = [] { return true; };  // the next heartbeat is the last
+    machine_.give_up = [] { return true; };  // the next heartbeat is the last
     TMREC_TRY(const Moved moved, run_freely(task, now.value + 1));
     if (moved.event || moved.halt) return moved;
     TMREC_TRY(const Moved there, to_boundary(task));

@@ -73,7 +73,8 @@ Result<void> Walker::came_by(Task& task, Hop hop) {
 Result<Halt> Walker::walk(const Orders& orders) {
   orders_ = orders;
   first_ = true;
-  leaving_ = false;
+  machine_.left = false;
+  machine_.give_up = orders_.give_up;
   prepare_watches();
   std::uint64_t events = 0;
   constexpr std::uint64_t kEventsPerLook = 32;
@@ -100,7 +101,8 @@ Result<Halt> Walker::walk(const Orders& orders) {
     TMREC_TRY(auto halted, after_event(event));
     if (halted) return *halted;
     const bool look = ++events % kEventsPerLook == 0 && orders_.give_up;
-    if (leaving_ || (look && orders_.give_up())) return Halt{.kind = Halt::Kind::Asked, .task = event.tid, .watch = {}};
+    if (machine_.left || (look && orders_.give_up()))
+      return Halt{.kind = Halt::Kind::Asked, .task = event.tid, .watch = {}};
   }
 }
 
@@ -149,17 +151,17 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
 
 Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
   TMREC_TRY(const Event* const next, session.upcoming());
-  limit_ = limit;
+  machine_.limit = limit;
   TMREC_CHECKED(place());
   const bool goal_here = orders_.goal && session.position() == orders_.goal->event;
-  armed_ = counts(task) && !words_.empty();
-  if (armed_) TMREC_CHECKED(tracee::set_watches(*task.stub, words_));
+  machine_.armed = counts(task) && !words_.empty();
+  if (machine_.armed) TMREC_CHECKED(tracee::set_watches(*task.stub, words_));
   Result<Moved> moved{};
   do {
     moved = move(task, goal_here);
   } while (moved && !moved->event && !moved->halt);
-  if (armed_) TMREC_CHECKED(tracee::set_watches(*task.stub, {}));
-  armed_ = false;
+  if (machine_.armed) TMREC_CHECKED(tracee::set_watches(*task.stub, {}));
+  machine_.armed = false;
   if (!moved) return std::unexpected(moved.error());
   if (moved->event) {
     auto halted = instead_of(task, *next, *moved->event);
@@ -180,18 +182,18 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
 Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
   const bool steps =
       orders_.step == task.tid || orders_.until_event || (counts(task) && (orders_.one_by_one || by_comparison_));
-  if (leaving_ && steps && !goal_here) {
+  if (machine_.left && steps && !goal_here) {
     TMREC_TRY(const Moved boundary, to_boundary(task));
     return boundary.event ? boundary : Moved{{}, halt(Halt::Kind::Asked, task)};
   }
   bool close = false;  // the next tick may be behind the goal
-  if (leaving_ && goal_here && task.counts()) {
+  if (machine_.left && goal_here && task.counts()) {
     TMREC_TRY(const Ticks now, session_.ticks(task));
     close = now.value + 1 >= orders_.goal->ticks.value;
   }
   TMREC_TRY(const auto tick, tick_ahead(task));
   if (tick && tick->value <= place_.base.ticks.value) return at_counted_tick();
-  if (leaving_ && !close) return leave_soon(task);
+  if (machine_.left && !close) return leave_soon(task);
   if (!goal_here) return steps ? step_on(task) : run_freely(task, tick ? std::optional(tick->value) : std::nullopt);
   const Position& goal = *orders_.goal;
   if (place_.base.ticks < goal.ticks) {

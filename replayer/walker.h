@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 
+#include "replayer/machine.h"
 #include "replayer/place.h"
 #include "replayer/program_code.h"
 #include "replayer/run_control.h"
@@ -77,10 +78,6 @@ class Walker : public RunControl {
     std::optional<Stop> event;  // of which its next event can be made
     std::optional<Halt> halt;
   };
-  struct Trap {
-    std::uint64_t at;
-    std::uint8_t byte;  // that was there
-  };
 
   // walker.cc
   Result<bool> stands_at_goal();
@@ -98,26 +95,18 @@ class Walker : public RunControl {
   Result<Moved> arrived_by_step(const Task& task) const;
   Result<Moved> step_program(Task& task);
   Result<Moved> to_boundary(Task& task);
-  Result<std::optional<Stop>> step_machine(Task& task);
-  Result<std::optional<Stop>> over_repeated(Task& task, std::uint64_t behind);
-  std::optional<Stop> moved_by(Task& task, const Stop& stop);
 
   // hardware.cc
-  class Watched;
   Result<std::optional<Ticks>> tick_ahead(Task& task);
   Moved at_counted_tick() const;
-  std::optional<Stop> run_machine(Task& task, tracee::Resume how, const std::function<bool()>& give_up);
   Result<bool> ask_for_interrupt(Task& task, std::uint64_t tick);
   static bool is_interrupt(const Task& task, const Stop& stop);
   Result<Moved> leave_counted(Task& task);
 
   // runs.cc
-  Result<std::optional<Stop>> resume(Task& task, tracee::Resume how);
   Result<Moved> run_freely(Task& task, std::optional<std::uint64_t> tick);
   Result<Moved> at_tick(Task& task, std::uint64_t tick);
   Result<Moved> leave_soon(Task& task);
-  void insert(const Task& task, std::uint64_t at);
-  void remove_traps(const Task& task);
 
   // watches.cc
   void prepare_watches();
@@ -133,17 +122,13 @@ class Walker : public RunControl {
   bool first_ = false;    // nothing was executed since the walk began
   bool midway_ = false;   // a tick came in the middle of the instruction that is being stepped
   bool ran_ = false;      // it came to its event without being counted
-  bool leaving_ = false;  // give_up has said so
-  Nanoseconds limit_{};
   Halt halt_;
-  std::vector<Trap> traps_;
+  Machine machine_;
   std::vector<tracee::WatchedWord> words_;
   std::vector<std::size_t> word_watch_;  // which watch each word belongs to
   bool by_comparison_ = false;           // debug registers do not suffice
-  bool armed_ = false;
-  std::uint32_t accessed_ = 0;        // words, since the last look
-  std::vector<Bytes> watched_;        // content of each watch
-  std::set<std::uint64_t> reported_;  // events whose signal was
+  std::vector<Bytes> watched_;           // content of each watch
+  std::set<std::uint64_t> reported_;     // events whose signal was
 };
 
 }  // namespace tmrec::replayer

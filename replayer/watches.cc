@@ -38,7 +38,7 @@ bool writes(const Event& event, const Stops::Watch& watch) {
 void Walker::prepare_watches() {
   words_.clear();
   word_watch_.clear();
-  accessed_ = 0;
+  machine_.accessed = 0;
   by_comparison_ = false;
   if (orders_.stops) {
     for (std::size_t i = 0; i < orders_.stops->watches.size(); ++i) {
@@ -77,7 +77,7 @@ std::optional<Stops::Watch> Walker::touched(const Event* event) {
   if (!orders_.stops || orders_.stops->watches.empty() || task == nullptr) return std::nullopt;
   const std::vector<Bytes> before = watched_;
   remember();
-  const std::uint32_t accessed = std::exchange(accessed_, 0);
+  const std::uint32_t accessed = std::exchange(machine_.accessed, 0);
   const auto& watches = orders_.stops->watches;
   for (std::size_t i = 0; i < watches.size(); ++i) {
     if (watches[i].kind != Kind::Read && i < before.size() && before[i] != watched_[i]) return watches[i];
