@@ -52,6 +52,10 @@ std::string Stub::resume(Resume how) {
   auto stop = target_.resume(how, [this] { return interrupted(); });
   if (!stop) return error_reply(stop.error().text);
   object_name_.clear();
+  // Output of the process ("Stop Reply Packets"), in pieces that any client has room for.
+  constexpr std::size_t kPiece = 512;
+  for (std::size_t at = 0; at < stop->said.size(); at += kPiece)
+    said_ += frame("O" + hex(stop->said.substr(at, kPiece)));
   selected_ = moved_ = stop->thread;
   return describe(*stop);
 }

@@ -21,6 +21,7 @@ Stub::Stub(Target& target, Arrived arrived) : target_(target), arrived_(std::mov
 Stub::~Stub() {
   for (const Breakpoint& breakpoint : inserted_) (void)target_.remove(breakpoint);
   for (const auto& [handle, file] : files_) target_.close(handle);
+  target_.client_left();
 }
 
 std::string Stub::feed(std::string_view bytes) {
@@ -36,6 +37,7 @@ std::string Stub::feed(std::string_view bytes) {
         const std::string reply = execute(item->payload);
         if (acknowledge) out += '+';
         if (over_ && reply.empty()) break;
+        out += std::exchange(said_, {});
         last_sent_ = frame(reply);
         out += last_sent_;
         break;

@@ -87,8 +87,9 @@ class Stub {
   bool sends_exec_ = false;
   bool over_ = false, killed_ = false;
   std::string last_sent_;
-  Tid selected_;  // for registers and memory
-  Tid moved_;     // for stepping
+  std::string said_;  // packets to send before the answer
+  Tid selected_;      // for registers and memory
+  Tid moved_;         // for stepping
   std::optional<RegisterLayout> layout_;
   std::vector<Breakpoint> inserted_;
   std::map<int, OpenFile> files_;

@@ -48,6 +48,7 @@ struct Stop {
   Breakpoint watch;
   std::string program;
   int status = 0;
+  std::string said = {};  // what happened on the way, in lines for people
 };
 
 struct Resume {
@@ -100,6 +101,9 @@ class Target {
   virtual Result<OpenFile> open(const std::string& path) = 0;
   virtual Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) = 0;
   virtual bool close(int handle) = 0;
+
+  // The client has gone; what it has changed goes with it.
+  virtual void client_left() = 0;
 
   // A command of the user's, in words of tmrec's own; the answer is lines for people.
   virtual std::string monitor(const std::string& command, const Interrupted& interrupted) = 0;

@@ -22,10 +22,6 @@ namespace {
 
 constexpr std::uint64_t kMaxWatched = 1 << 16;
 
-std::unexpected<Error> unchangeable() {
-  return fail(ErrorKind::Usage, "this is a recording: what happened can be looked at, not changed");
-}
-
 }  // namespace
 
 DebugTarget::DebugTarget(std::unique_ptr<Session> session, LogReader log)
@@ -102,7 +98,7 @@ Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
 std::vector<gdbstub::Thread> DebugTarget::threads() {
   std::vector<gdbstub::Thread> list;
   const EventNo now = timeline_.session().position();
-  for (const auto& [tid, task] : timeline_.session().tasks()) {
+  for (const auto& [tid, task] : session().tasks()) {
     if (!(task->process == process_)) continue;
     std::string state = "between two events";
     if (task->in_call)
@@ -114,14 +110,14 @@ std::vector<gdbstub::Thread> DebugTarget::threads() {
 }
 
 Result<Task*> DebugTarget::task(Tid thread) {
-  Task* task = timeline_.session().find(thread);
+  Task* task = session().find(thread);
   if (task == nullptr || !(task->process == process_)) return fail(ErrorKind::Usage, "no such thread here");
   return task;
 }
 
 Task* DebugTarget::any_task() {
-  if (Task* leader = timeline_.session().find(process_)) return leader;
-  for (const auto& [tid, task] : timeline_.session().tasks()) {
+  if (Task* leader = session().find(process_)) return leader;
+  for (const auto& [tid, task] : session().tasks()) {
     if (task->process == process_) return task.get();
   }
   return nullptr;
@@ -130,7 +126,7 @@ Task* DebugTarget::any_task() {
 // The agent's %gs is not the program's.
 Result<Regs> DebugTarget::registers(Tid thread) {
   TMREC_TRY(const Task* const of, task(thread));
-  Regs regs = timeline_.session().program_view(*of);
+  Regs regs = session().program_view(*of);
   if (of->area.value != 0) regs.gs_base = 0;
   if (!of->in_call) regs.orig_rax = ~std::uint64_t{0};
   return regs;
@@ -140,10 +136,6 @@ Result<Bytes> DebugTarget::extended(Tid thread) {
   TMREC_TRY(const Task* const of, task(thread));
   return of->stub->xstate();
 }
-
-Result<void> DebugTarget::set_registers(Tid, const Regs&) { return unchangeable(); }
-Result<void> DebugTarget::set_extended(Tid, const Bytes&) { return unchangeable(); }
-Result<void> DebugTarget::write_memory(RemoteAddr, const Bytes&) { return unchangeable(); }
 
 Bytes DebugTarget::read_memory(RemoteAddr from, std::size_t size) {
   Task* task = any_task();
@@ -166,13 +158,20 @@ Result<void> DebugTarget::remove(const gdbstub::Breakpoint& breakpoint) {
   return {};
 }
 
+// gdb lets a function that it calls return to a breakpoint on the stack, and forgets that one only when the function
+// has returned. In the recording that is nothing but data.
+bool DebugTarget::is_of_a_call(RemoteAddr at) const {
+  return !diversion_ && std::ranges::any_of(stacks_of_calls_,
+                                            [&](const auto& stack) { return at >= stack.first && at < stack.second; });
+}
+
 std::shared_ptr<const Stops> DebugTarget::stops() const {
   auto stops = std::make_shared<Stops>();
   for (const auto& each : breakpoints_) {
     switch (each.kind) {
       case BreakKind::Software:
       case BreakKind::Hardware:
-        stops->breakpoints.push_back(each.at.value);
+        if (!is_of_a_call(each.at)) stops->breakpoints.push_back(each.at.value);
         break;
       case BreakKind::Write:
         stops->watches.push_back({Stops::Watch::Kind::Write, each.at, each.size});
@@ -204,6 +203,18 @@ Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Inte
     Stop here = stop_;
     here.why = Why::Moved;
     return stop_ = here;
+  }
+  if (diversion_ && !is_left_by(how)) return run_diversion(how, interrupted);
+  if (diversion_) {
+    const bool was_kept = diversion_->kept();
+    end_diversion();
+    // Going back in a diversion leads to where it began.
+    if (was_kept) {
+      Stop here = stop_;
+      here.why = Why::Moved;
+      here.said = "tmrec: the diversion has ended; this is the recording\n";
+      return stop_ = here;
+    }
   }
   auto stop = how.backward ? backward(how, interrupted) : forward(how, interrupted);
   if (!stop && stop.error().kind == ErrorKind::Desync) {

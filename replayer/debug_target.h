@@ -8,6 +8,7 @@
 
 #include "gdbstub/target.h"
 #include "replayer/bookmarks.h"
+#include "replayer/diversion.h"
 #include "replayer/history.h"
 #include "replayer/timeline.h"
 
@@ -42,6 +43,7 @@ class DebugTarget : public gdbstub::Target {
   Result<gdbstub::OpenFile> open(const std::string& path) override;
   Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) override;
   bool close(int handle) override;
+  void client_left() override { end_diversion(); }
   std::string monitor(const std::string& command, const gdbstub::Interrupted& interrupted) override;
 
  private:
@@ -60,6 +62,17 @@ class DebugTarget : public gdbstub::Target {
   Result<std::string> maps();
   // The program the process executes here.
   Result<const History::Image*> image();
+
+  // The recording's, or that of the diversion from it.
+  Session& session() { return diversion_ ? diversion_->session() : timeline_.session(); }
+
+  // diverting.cc
+  Result<Diversion*> divert();
+  void end_diversion();
+  bool is_left_by(const gdbstub::Resume& how) const;
+  Result<gdbstub::Stop> run_diversion(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
+  std::string keep_diversion();
+  std::string calls_done();
 
   // monitor.cc
   std::string when();
@@ -89,6 +102,12 @@ class DebugTarget : public gdbstub::Target {
   Trip go_to_bookmark(const std::string& name, const gdbstub::Interrupted& interrupted);
 
   Timeline timeline_;
+  std::unique_ptr<Diversion> diversion_;
+  gdbstub::Stop stop_before_diversion_;
+  bool diversion_said_ = false;                                     // that it is one
+  std::vector<std::pair<RemoteAddr, RemoteAddr>> stacks_of_calls_;  // of threads that were diverted
+  bool is_of_a_call(RemoteAddr at) const;
+  bool tells_changes_ = false;  // the client says by keep_diversion() which changes are the user's
   History history_;
   Tid process_;
   gdbstub::Stop stop_;

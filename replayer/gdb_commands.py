@@ -178,5 +178,54 @@ Usage: delete bookmark NAME"""
     asks = "delete-bookmark"
 
 
+class TmrecEndDiversion(TmrecCommand):
+    """Go back from a diversion to the recording.
+Usage: end-diversion
+Changing memory or registers leads into a diversion: a copy of the program, which runs on with what you have changed, and
+knows nothing of the recording's future. Going back, or to another place, ends it, too."""
+    name = "end-diversion"
+
+    def invoke(self, words, from_tty):
+        tmrec_ask("end-diversion")
+        gdb.execute("maintenance flush register-cache", to_string=True)
+        gdb.execute("frame")
+
+
+def tmrec_changed(event):
+    """What gdb itself changes to call a function is not told here."""
+    try:
+        gdb.write(tmrec_ask("keep-diversion"))
+    except gdb.error:
+        pass  # not connected any more
+
+
+class TmrecCalls:
+    """Functions that a command calls see what the others of the same command have done; the next command sees the recording."""
+    called = False
+
+    @classmethod
+    def note(cls, event):
+        cls.called = True
+
+    @classmethod
+    def done(cls):
+        if not cls.called:
+            return
+        cls.called = False
+        try:
+            if tmrec_ask("calls-done"):
+                gdb.execute("maintenance flush register-cache", to_string=True)
+        except gdb.error:
+            pass  # not connected any more
+
+
+for tmrec_word in ("print", "call", "output", "printf", "echo", "x", "display", "set", "info", "ptype"):
+    gdb.execute("define hookpost-%s\npython TmrecCalls.done()\nend" % tmrec_word, to_string=True)
+gdb.events.inferior_call.connect(TmrecCalls.note)
+gdb.events.before_prompt.connect(TmrecCalls.done)
+gdb.events.memory_changed.connect(tmrec_changed)
+gdb.events.register_changed.connect(tmrec_changed)
+tmrec_ask("tells-changes")
+
 for tmrec_command in TmrecCommand.__subclasses__():
     tmrec_command()

@@ -26,6 +26,7 @@ constexpr const char* kHelp =
     "goto-bookmark NAME        go back to it\n"
     "bookmarks                 list them\n"
     "delete-bookmark NAME      forget one\n"
+    "end-diversion             back to the recording, after something was changed\n"
     "copies                    how many copies of the program are kept to go back with\n"
     "gdb-commands              the Python text of the commands for gdb:\n"
     "                          python exec(gdb.execute('monitor gdb-commands', to_string=True))\n"
@@ -56,6 +57,10 @@ std::string DebugTarget::monitor(const std::string& command, const gdbstub::Inte
   if (word == "delete-bookmark") return delete_bookmark(rest);
   if (word == "copies") return fmt::format("{} copies\n", timeline_.checkpoints());
   if (word == "gdb-commands") return kGdbCommands;
+  if (word == "keep-diversion") return keep_diversion();
+  if (word == "calls-done") return calls_done();
+  if (word == "end-diversion") return end_diversion(), when();
+  if (word == "tells-changes") return tells_changes_ = true, std::string();
   if (word == "on-resume") return errand_ = rest, std::string();
   if (word == "outcome") return outcome_;
   return fmt::format("tmrec has no command '{}'; `monitor help` lists them\n", word);
@@ -74,9 +79,9 @@ std::string DebugTarget::when() {
   const std::uint64_t since = last == nullptr ? 0 : last->time_ns;
   const std::uint64_t until = *next == nullptr ? since : (*next)->time_ns;
   const auto clock = [&](std::uint64_t ns) { return wall_clock(manifest->began_ns() + static_cast<std::int64_t>(ns)); };
-  std::string text =
-      fmt::format("position {}: after event {}; thread {} {}, {} ticks, {} instructions since\n", text_of(*position),
-                  position->event.value, tid, runs, position->ticks.value, position->steps);
+  std::string text = diversion_ ? "in a diversion from here:\n" : "";
+  text += fmt::format("position {}: after event {}; thread {} {}, {} ticks, {} instructions since\n",
+                      text_of(*position), position->event.value, tid, runs, position->ticks.value, position->steps);
   text +=
       fmt::format("recorded between {:.6f} and {:.6f} s after the start, {} to {}\n", static_cast<double>(since) / 1e9,
                   static_cast<double>(until) / 1e9, clock(since), clock(until).substr(11));

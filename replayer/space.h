@@ -28,6 +28,7 @@ class Space {
   Result<void> unshare(tracee::Stopped& task, SharedCopies& copies);
 
   const tracee::RemoteMemory& memory() const { return memory_; }
+  std::uint64_t heap_end() const { return brk_; }
   // What the recording wrote to memory. False: some of it is not mapped, or the replayer's own.
   bool write(RemoteAddr addr, const Bytes& bytes) const;
   // Any task of the space may perform these. `ret` is the recorded result; the error says how the replay's differs.

@@ -138,6 +138,8 @@ DebugTarget::Trip DebugTarget::go_to_bookmark(const std::string& name, const gdb
 std::optional<DebugTarget::Trip> DebugTarget::travel(const std::string& command,
                                                      const gdbstub::Interrupted& interrupted) {
   const auto [word, rest] = first_word(command);
+  constexpr std::string_view kWords[] = {"seek", "seek-time", "last", "restart", "goto-bookmark"};
+  if (std::ranges::find(kWords, word) != std::end(kWords)) end_diversion();
   if (word == "seek") return seek(rest, interrupted);
   if (word == "seek-time") return seek_time(rest, interrupted);
   if (word == "last") return last_write(rest, interrupted);

@@ -23,6 +23,7 @@ struct FakeTarget : Target {
   std::uint64_t passed = 0;
   std::string command;
   int opened = 0;
+  bool left = false;
   bool asks_for_interrupt = false, was_interrupted = false;
 
   Tid process() const override { return Tid(10); }
@@ -91,6 +92,7 @@ struct FakeTarget : Target {
     --opened;
     return true;
   }
+  void client_left() override { left = true; }
   std::string monitor(const std::string& text, const Interrupted&) override {
     command = text;
     return "answer\n";

@@ -128,6 +128,7 @@ TEST_CASE_FIXTURE(Session, "breakpoints are the target's, and go with the client
   CHECK(fails(ask("Z0,1000")));
   stub.reset();
   CHECK(target.breakpoints.empty());
+  CHECK(target.left);
 }
 
 TEST_CASE_FIXTURE(Session, "vCont tells which thread steps") {
@@ -180,6 +181,16 @@ TEST_CASE_FIXTURE(Session, "stops say why") {
   stop.status = 11;
   target.next.push_back(stop);
   CHECK(ask("c") == "X0b;process:a");
+}
+
+TEST_CASE_FIXTURE(Session, "what was said on the way comes before the stop, in pieces") {
+  Stop stop = target.stop;
+  stop.said = std::string(700, 'x') + "\n";
+  target.next.push_back(stop);
+  const std::string answer = stub->feed(frame("c"));
+  CHECK(answer.starts_with(frame("O" + hex(std::string(512, 'x'))) + frame("O" + hex(std::string(188, 'x') + "\n")) +
+                           "$T05"));
+  CHECK(stub->feed(frame("c")).starts_with("$T05"));
 }
 
 TEST_CASE_FIXTURE(Session, "an interrupt, or the client's end, reaches a process that runs") {
