@@ -186,5 +186,5 @@ TEST_CASE("large texts and low addresses have places of their own") {
   CHECK(first_reach(low, 1 << 20) == patch::Reach::Above);
   CHECK(first_reach(high, 50 << 20) == patch::Reach::FarBelow);
   CHECK(first_reach(high, ~std::uint64_t{0}) == patch::Reach::Below);
-  CHECK(plan_options(patch::Reach::Above, true).reach == patch::Reach::Above);
+  CHECK(plan_options(patch::Reach::Above, true, true).reach == patch::Reach::Above);
 }
