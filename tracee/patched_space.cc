@@ -64,79 +64,89 @@ constexpr std::uint32_t kPiece = 1 << 20;
 
 // Text from one edit to another: pages without any are left alone, so that they stay the file's.
 struct Piece {
-  std::size_t first, end;  // edits
-  std::vector<std::uint8_t> bytes;
+  std::size_t first, end;       // edits
+  std::uint32_t program, size;  // of the text
+  std::size_t original;         // where in Plan::originals() its begin
 };
 
-// What one pass over a module's edits does in such a piece: `each` gets the bytes of an edit in memory, what the
-// program had there, and what the plan puts there. `original` goes on from piece to piece.
+std::vector<Piece> pieces_of(const patch::Plan& plan) {
+  std::vector<Piece> pieces;
+  std::size_t original = 0;
+  for (std::size_t i = 0; i < plan.edits.size();) {
+    Piece piece{i, i + 1, plan.edits[i].program, plan.edits[i].length, original};
+    original += plan.edits[i].length;
+    for (; piece.end < plan.edits.size(); ++piece.end) {
+      const patch::Edit& next = plan.edits[piece.end];
+      const bool near = next.program - (piece.program + piece.size) < kPageSize;
+      if (!near || next.program + next.length - piece.program > kPiece) break;
+      piece.size = next.program + next.length - piece.program;
+      original += next.length;
+    }
+    i = piece.end;
+    pieces.push_back(piece);
+  }
+  return pieces;
+}
+
+// The same memory for all pieces: fresh pages cost as much as what is done with them.
+patch::Bytes read_piece(const RemoteMemory& memory, const PatchedModule& module, const Piece& piece,
+                        std::vector<std::uint8_t>& buffer) {
+  buffer.resize(std::max<std::size_t>(buffer.size(), piece.size));
+  if (!memory.read(module.text.value + piece.program, buffer.data(), piece.size)) return {};
+  return patch::Bytes(buffer).first(piece.size);
+}
+
+// What is to be done with a piece's edits: `each` gets an edit's place in the piece, what the program had there, what
+// the plan puts there, and its length.
 template <class Each>
-bool for_each_edit(const patch::Plan& plan, Piece& piece, const std::uint8_t*& original, Each&& each) {
-  const std::uint32_t begin = plan.edits[piece.first].program;
+bool for_each_edit(const patch::Plan& plan, const Piece& piece, Each&& each) {
+  const std::uint8_t* original = plan.originals().data() + piece.original;
   for (std::size_t i = piece.first; i < piece.end; ++i) {
     const patch::Edit& edit = plan.edits[i];
-    auto* there = piece.bytes.data() + (edit.program - begin);
-    if (!each(there, original, plan.edit_bytes.data() + edit.bytes, edit.length)) return false;
+    if (!each(edit.program - piece.program, original, plan.edit_bytes.data() + edit.bytes, edit.length)) return false;
     original += edit.length;
   }
   return true;
 }
 
-std::optional<std::vector<Piece>> read_pieces(const RemoteMemory& memory, const PatchedModule& module,
-                                              patch::Bytes untouched = {}) {
-  const patch::Plan& plan = *module.plan;
-  std::vector<Piece> pieces;
-  for (std::size_t i = 0; i < plan.edits.size();) {
-    const std::uint32_t begin = plan.edits[i].program;
-    Piece piece{i, i + 1, {}};
-    while (piece.end < plan.edits.size()) {
-      const patch::Edit &next = plan.edits[piece.end], &here = plan.edits[piece.end - 1];
-      const bool near = next.program - (here.program + here.length) < kPageSize;
-      if (!near || next.program + next.length - begin > kPiece) break;
-      ++piece.end;
-    }
-    const patch::Edit& last = plan.edits[piece.end - 1];
-    const std::uint32_t size = last.program + last.length - begin;
-    if (untouched.size() == plan.text_size) {
-      const patch::Bytes there = untouched.subspan(begin, size);
-      piece.bytes.assign(there.begin(), there.end());
-    } else {
-      piece.bytes.resize(size);
-      if (!memory.read(module.text.value + begin, piece.bytes.data(), size)) return std::nullopt;
-    }
-    i = piece.end;
-    pieces.push_back(std::move(piece));
-  }
-  return pieces;
-}
-
-bool write_pieces(const RemoteMemory& memory, const PatchedModule& module, const std::vector<Piece>& pieces) {
-  return std::ranges::all_of(pieces, [&](const Piece& piece) {
-    const std::uint64_t at = module.text.value + module.plan->edits[piece.first].program;
-    return memory.write(at, piece.bytes.data(), piece.bytes.size());
-  });
+// The kernel looks up every page that a page's worth of bytes touches: two, unless they begin with one.
+bool write_piece(const RemoteMemory& memory, const PatchedModule& module, const Piece& piece,
+                 const std::uint8_t* bytes) {
+  const std::uint64_t at = module.text.value + piece.program;
+  const std::uint64_t head = std::min<std::uint64_t>((kPageSize - at % kPageSize) % kPageSize, piece.size);
+  return (head == 0 || memory.write(at, bytes, head)) && memory.write(at + head, bytes + head, piece.size - head);
 }
 
 }  // namespace
 
 bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block block, patch::Bytes untouched) {
   const patch::Plan& plan = *module.plan;
-  auto pieces = read_pieces(memory, module, untouched);
-  if (!pieces) return false;
-  const std::uint8_t* original = plan.originals().data();
-  for (Piece& piece : *pieces) {
-    const bool as_planned = for_each_edit(plan, piece, original, [](auto* there, auto* was, auto* edit, auto size) {
-      if (!std::equal(there, there + size, was)) return false;
-      std::copy_n(edit, size, there);
-      return true;
-    });
-    if (!as_planned) return false;
+  const std::vector<Piece> pieces = pieces_of(plan);
+  const bool known = untouched.size() == plan.text_size;
+  std::vector<std::uint8_t> buffer;
+  const auto read = [&](const Piece& piece) {
+    return known ? untouched.subspan(piece.program, piece.size) : read_piece(memory, module, piece, buffer);
+  };
+  for (const Piece& piece : pieces) {
+    const patch::Bytes there = read(piece);
+    const auto is_original = [&](std::uint32_t at, auto* was, auto*, auto size) {
+      return std::equal(was, was + size, there.data() + at);
+    };
+    if (there.size() != piece.size || !for_each_edit(plan, piece, is_original)) return false;
   }
   if (block == Block::Empty && !memory.write(module.block.value, plan.block.data(), plan.block.size())) return false;
   // Whoever undoes edits that have not been made changes nothing.
-  modules_.push_back(std::move(module));
+  modules_.push_back(module);
   list_blocks(memory);
-  return write_pieces(memory, modules_.back(), *pieces);
+  return std::ranges::all_of(pieces, [&](const Piece& piece) {
+    const patch::Bytes there = read(piece);
+    if (there.size() != piece.size) return false;
+    if (known) buffer.assign(there.begin(), there.end());
+    for_each_edit(plan, piece, [&](std::uint32_t at, auto*, auto* edit, auto size) {
+      return std::copy_n(edit, size, buffer.data() + at), true;
+    });
+    return write_piece(memory, module, piece, buffer.data());
+  });
 }
 
 bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
@@ -144,16 +154,15 @@ bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
   if (module == modules_.end() || module->undone) return false;
   module->undone = true;
   list_blocks(memory);
-  auto pieces = read_pieces(memory, *module);
-  if (!pieces) return false;
-  const std::uint8_t* original = module->plan->originals().data();
-  for (Piece& piece : *pieces) {
-    for_each_edit(*module->plan, piece, original, [](auto* there, auto* was, auto* edit, auto size) {
-      if (std::equal(there, there + size, edit)) std::copy_n(was, size, there);
+  std::vector<std::uint8_t> buffer;
+  return std::ranges::all_of(pieces_of(*module->plan), [&](const Piece& piece) {
+    if (read_piece(memory, *module, piece, buffer).size() != piece.size) return false;
+    for_each_edit(*module->plan, piece, [&](std::uint32_t at, auto* was, auto* edit, auto size) {
+      if (std::equal(edit, edit + size, buffer.data() + at)) std::copy_n(was, size, buffer.data() + at);
       return true;
     });
-  }
-  return write_pieces(memory, *module, *pieces);
+    return write_piece(memory, *module, piece, buffer.data());
+  });
 }
 
 void PatchedSpace::forget(RemoteAddr text) {
