@@ -17,6 +17,7 @@
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
+#include "tracee/patch/vsyscall.h"
 #include "tracee/proc.h"
 #include "tracee/vdso.h"
 
@@ -120,6 +121,10 @@ void TaskLife::apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, Remo
                     static_cast<std::int64_t>(block.value)) {
     return session_.note(fmt::format("not patched, no memory for trampolines: {}", name));
   }
+  if (made.plan->needs_vsyscall_twin() && !map_vsyscall_twin()) {
+    call_remotely(SYS_munmap, {block.value, size});
+    return session_.note(fmt::format("not patched, no room for what stands for the vsyscall page: {}", name));
+  }
   using Block = tracee::PatchedSpace::Block;
   if (!space_->patches.apply(memory(), {text, block, made.plan, name}, shown ? Block::Filled : Block::Empty,
                              untouched)) {
@@ -127,6 +132,18 @@ void TaskLife::apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, Remo
     return session_.note(fmt::format("not patched, its memory is not what its file says: {}", name));
   }
   session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, text, block, stored->id, name});
+}
+
+// What code that calls the vsyscall page is led to.
+bool TaskLife::map_vsyscall_twin() {
+  const std::vector<std::uint8_t> twin = patch::vsyscall_twin();
+  std::vector<std::uint8_t> there(twin.size());
+  if (memory().read(patch::kVsyscallTwin, there.data(), there.size())) return there == twin;
+  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  const std::int64_t at =
+      call_remotely(SYS_mmap, {patch::kVsyscallTwin, twin.size(), PROT_READ | PROT_EXEC, kFlags, ~0ull, 0});
+  return at == static_cast<std::int64_t>(patch::kVsyscallTwin) &&
+         memory().write(patch::kVsyscallTwin, twin.data(), twin.size());
 }
 
 // Maps the block from the stored plan, so that all processes share its pages. False, and nothing has happened: the

@@ -105,6 +105,7 @@ class TaskLife {
   void patch_module(RemoteAddr start, const MapSource& source);
   void apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name,
                   std::span<const std::uint8_t> untouched);
+  bool map_vsyscall_twin();
   bool map_block_from(const Session::StoredPlan& stored, const patch::Plan& plan, RemoteAddr block);
   void patch_range(std::uint64_t start, std::uint64_t end);
   void follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping);

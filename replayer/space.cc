@@ -11,6 +11,7 @@
 
 #include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
+#include "tracee/patch/vsyscall.h"
 #include "tracee/proc.h"
 
 namespace tmrec::replayer {
@@ -146,6 +147,14 @@ Result<tracee::PatchedSpace::Block> Space::map_block(tracee::Stopped& task, Remo
   TMREC_CHECKED(spare_stub(block.value, size));
   TMREC_CHECKED(spare_stub(text.value, plan.text_size));
   constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_FIXED_NOREPLACE, kProt = PROT_READ | PROT_EXEC;
+  if (plan.needs_vsyscall_twin() && !memory_.get<std::uint8_t>(RemoteAddr(patch::kVsyscallTwin))) {
+    const std::vector<std::uint8_t> twin = patch::vsyscall_twin();
+    const std::int64_t at = call_in_stub(
+        task, SYS_mmap, {patch::kVsyscallTwin, twin.size(), kProt, kFlags | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
+    TMREC_CHECKED(
+        expect("mapping what stands for the vsyscall page", at, static_cast<std::int64_t>(patch::kVsyscallTwin)));
+    memory_.write(patch::kVsyscallTwin, twin.data(), twin.size());
+  }
   if (plan.block_in_file != 0) {
     TMREC_TRY(const int in_stub, fd_in_stub(task, fd, false));
     const auto file = static_cast<std::uint64_t>(in_stub);

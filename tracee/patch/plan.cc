@@ -4,9 +4,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "tracee/patch/hidden_entries.h"
 #include "tracee/patch/trampolines.h"
+#include "tracee/patch/vsyscall.h"
 
 namespace tmrec::patch {
 
@@ -24,6 +26,7 @@ class Planner {
 
   Result<void> run() {
     TMREC_CHECKED(trampolines_.reserve(plan_.options.reach));
+    if (plan_.options.specials) lead_to_vsyscall_twin();
     sites_.find_cycles(take_windows_of_jumps());
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
       const Insn& insn = code_.insns()[i];
@@ -80,6 +83,21 @@ class Planner {
     if (possible && is_short_branch(insn.kind) && donor(index, kind)) return;
     if (possible && plan_.options.traps && trap(index)) return;
     plan_.sites.push_back({insn.at, kNone, kind, Method::None, insn.length});
+  }
+
+  void lead_to_vsyscall_twin() {
+    for (const Insn& insn : code_.insns()) {
+      const auto twin = vsyscall_twin_of(insn, code_.bytes(insn));
+      if (!twin) continue;
+      const bool possible = !windows_.entered_inside(insn);
+      if (possible) {
+        const std::uint32_t bytes = edit(insn.end() - 4, 4);
+        std::memcpy(plan_.edit_bytes.data() + bytes, &*twin, 4);
+        windows_.take(insn.at, insn.end());
+      }
+      plan_.sites.push_back(
+          {insn.at, kNone, SiteKind::Vsyscall, possible ? Method::Retarget : Method::None, insn.length});
+    }
   }
 
   void retarget(std::size_t index, SiteKind kind) {

@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 8;
+inline constexpr std::uint32_t kPatcherVersion = 9;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -69,8 +69,9 @@ enum class SiteKind : std::uint8_t {
   Rdpru,
   StoreSystem,
   Xbegin,
+  Vsyscall,  // loads the address of a function of the vsyscall page (vsyscall.h); without a stop
 };
-inline constexpr std::size_t kSiteKinds = 15;
+inline constexpr std::size_t kSiteKinds = 16;
 std::string_view name_of(SiteKind kind);
 
 enum class Method : std::uint8_t {
@@ -162,6 +163,8 @@ struct Plan {
   void index_copies();
   // Applies the edits to the text's bytes. Precondition: text.size() == text_size.
   void apply(std::span<std::uint8_t> text) const;
+  // Its code calls functions of vsyscall_twin(), which must be mapped.
+  bool needs_vsyscall_twin() const;
   // What the edits replace, in their order and without gaps. The block carries it, so that whoever can read the
   // process's memory can undo the edits.
   Bytes originals() const;

@@ -92,8 +92,8 @@ bool is_consistent(const Plan& plan) {
 
 std::string_view name_of(SiteKind kind) {
   static constexpr std::string_view names[kSiteKinds] = {
-      "backward branch", "indirect jump", "call",   "syscall", "rdtsc", "rdtscp",          "rdpid", "rdrand",
-      "rdseed",          "cpuid",         "xgetbv", "rdpmc",   "rdpru", "store of system", "xbegin"};
+      "backward branch", "indirect jump", "call",   "syscall", "rdtsc", "rdtscp",          "rdpid",  "rdrand",
+      "rdseed",          "cpuid",         "xgetbv", "rdpmc",   "rdpru", "store of system", "xbegin", "vsyscall"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -123,6 +123,11 @@ void Plan::index_copies() {
 
 void Plan::apply(std::span<std::uint8_t> text) const {
   for (const Edit& e : edits) std::copy_n(edit_bytes.data() + e.bytes, e.length, text.data() + e.program);
+}
+
+bool Plan::needs_vsyscall_twin() const {
+  return std::ranges::any_of(sites,
+                             [](const Site& s) { return s.kind == SiteKind::Vsyscall && s.method != Method::None; });
 }
 
 Bytes Plan::originals() const {

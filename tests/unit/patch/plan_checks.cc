@@ -6,6 +6,7 @@
 #include "tests/unit/patch/modules.h"
 #include "tracee/patch/block.h"
 #include "tracee/patch/hidden_entries.h"
+#include "tracee/patch/vsyscall.h"
 
 namespace tmrec::patch {
 
@@ -180,6 +181,15 @@ class Check {
   void check_sites() {
     for (const Site& s : m_.plan.sites) {
       const Insn* insn = insn_at(s.program);
+      if (s.kind == SiteKind::Vsyscall && insn) {
+        const auto twin = vsyscall_twin_of(*insn, m_.code.bytes(*insn));
+        std::uint32_t there;
+        std::memcpy(&there, m_.patched.data() + insn->end() - 4, sizeof there);
+        if (!twin || (s.method == Method::Retarget && there != *twin)) {
+          broken(faults_.sites, "a call of the vsyscall page leads elsewhere", s.program, 0);
+        }
+        continue;
+      }
       bool ok = insn && insn->length == s.length && (s.method == Method::None || s.stop < m_.plan.stops.size());
       if (ok && s.method == Method::Retarget) {
         std::int64_t to = lands(s.program + s.length - 4u);
