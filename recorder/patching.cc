@@ -97,6 +97,9 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     // Not even when its patches were undone: it has been writable since, and the plan is that of the file.
     const auto& known = space_->patches.modules();
     if (std::ranges::find(known, text, &tracee::PatchedModule::text) != known.end()) return;
+    if (plan.code_bytes < plan.text_size / 2) {
+      session_.note(fmt::format("patched in part, for want of symbols and unwind tables: {}", source.path));
+    }
     if (plan.edits.empty() || !is_code(*maps, plan, text)) return;
     if (!is_free(*maps, block, block + plan.block.size())) continue;
     // What need not be read from the program's memory page by page: half the time that patching takes.
