@@ -97,7 +97,9 @@ void TaskLife::interrupt_if_due() {
 
 // At a system call: an interrupt that came in its last instructions must not reach the call.
 bool TaskLife::interrupt_waits() {
-  if (!interrupt_set_ || ticks().value < interrupt_at_) return false;
+  if (!counter_) return false;
+  const Ticks now = ticks();  // in any case: while the call waits nobody can ask
+  if (!interrupt_set_ || now.value < interrupt_at_) return false;
   const auto pending = tracee::pending_signals(tid());
   return pending && (*pending >> (sched::kCounterSignal - 1) & 1) != 0;
 }

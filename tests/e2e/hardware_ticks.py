@@ -33,6 +33,8 @@ repeat("clock", "time_rdtsc.static", "--ticks=stepped", "--slice=500", source="s
 repeat("exec", "proc_exec_self.static", "--ticks=stepped", "--slice=200", source="stepped")
 repeat("threads", "thread_cond.static", "--ticks=stepped", "--slice=300", "--chaos", "--seed=7", source="stepped")
 repeat("processes", "proc_fork_threads.static", "--ticks=stepped", "--slice=300", source="stepped")
+# Threads that end with all signals blocked.
+repeat("bursts", "thread_burst.static", "--ticks=stepped", "--slice=500", source="stepped")
 
 # A counter that this machine has not got.
 manifest = os.path.join(traces, "small-1", "manifest.json")
