@@ -39,6 +39,8 @@ Faults check(const Module& m) {
 
 TEST_CASE("plans of real modules keep their promises") {
   std::size_t edges = 0, unpatched = 0;
+  // Large functions that ICU and libstdc++ fill with switches, and Go's assembly, leave little room for jumps.
+  std::size_t modules_with_more = 0;
   for (const auto& path : modules()) {
     auto module = load(path, {});
     Faults faults = check(module);
@@ -47,9 +49,11 @@ TEST_CASE("plans of real modules keep their promises") {
     unpatched += counts.unpatched();
     MESSAGE(path, ": ", counts.all, " back edges, unpatched ", counts.unpatched(), ", windows ",
             counts.by_method[static_cast<std::size_t>(Method::Window)]);
-    CHECK(counts.unpatched() * 100 <= counts.all);
+    CHECK(counts.unpatched() * 140 <= counts.all);
+    modules_with_more += counts.unpatched() * 1000 > counts.all ? 1 : 0;
     if (counts.all > 100) CHECK(faults.jumps_seen > 100);
   }
+  CHECK(modules_with_more <= 3);
   CHECK(unpatched * 1000 <= edges);
   for (const auto& path : absent_modules()) MESSAGE(path, ": skipped, it is not installed");
 }
