@@ -15,7 +15,8 @@ std::string Stub::query(std::string_view packet) {
   if (cursor.skip("fThreadInfo")) return thread_list();
   if (cursor.skip("sThreadInfo")) return "l";
   if (cursor.skip("Attached")) return "1";  // a client that goes does not kill
-  if (cursor.skip("Symbol")) return "OK";   // none are wanted
+  if (cursor.skip("Symbol:")) return symbol(cursor.rest());
+  if (cursor.skip("GetTLSAddr:")) return thread_local_address(cursor.rest());
   if (cursor.skip("Rcmd,")) return monitor(cursor.rest());
   if (cursor.skip("Search:memory:")) return search(cursor.rest());
   if (cursor.skip("ThreadExtraInfo,")) {
@@ -39,7 +40,7 @@ std::string Stub::supported(std::string_view features) {
   }
   std::string answer = fmt::format(
       "PacketSize={:x};QStartNoAckMode+;vContSupported+;ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;"
-      "QPassSignals+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;"
+      "QPassSignals+;QCatchSyscalls+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;"
       "qXfer:threads:read+",
       kMaxPacket);
   if (multiprocess_) answer += ";multiprocess+";
@@ -133,6 +134,34 @@ std::string Stub::search(std::string_view request) {
     at += kPiece;
   }
   return "0";
+}
+
+// ":" when the client has learned symbols; or an answer, VALUE:NAME, without a value if it knows none.
+std::string Stub::symbol(std::string_view answer) {
+  if (answer == ":") {
+    unasked_ = target_.wanted_symbols();
+  } else {
+    Cursor cursor(answer);
+    const auto value = parse_hex_number(cursor.until(':'));
+    const auto name = parse_hex_bytes(cursor.rest());
+    if (!name) return error_reply("not a symbol");
+    target_.symbol_is(*name, value ? std::optional(RemoteAddr(*value)) : std::nullopt);
+  }
+  if (unasked_.empty()) return "OK";
+  const std::string name = std::move(unasked_.back());
+  unasked_.pop_back();
+  return "qSymbol:" + hex(name);
+}
+
+// thread,offset,link map
+std::string Stub::thread_local_address(std::string_view request) {
+  Cursor cursor(request);
+  const auto tid = one_thread(cursor.until(','));
+  const auto offset = cursor.hex_number();
+  const auto link_map = cursor.skip(",") ? cursor.hex_number() : std::nullopt;
+  if (!tid || !offset || !link_map || !cursor.done()) return error_reply("not a thread-local variable");
+  const auto address = target_.thread_local_address(*tid, *offset, RemoteAddr(*link_map));
+  return address ? hex_number(address->value) : error_reply(address.error().text);
 }
 
 std::string Stub::monitor(std::string_view hex_command) {

@@ -112,6 +112,11 @@ std::string Stub::describe(const Stop& stop) {
       if (sends_exec_) reason = "exec:" + hex(stop.program) + ";";
       layout_.reset();
       break;
+    case Why::SyscallEntry:
+    case Why::SyscallReturn:
+      reason =
+          fmt::format("syscall_{}:{};", stop.why == Why::SyscallEntry ? "entry" : "return", hex_number(stop.number));
+      break;
     case Why::Moved:
       signal = 0;
       break;

@@ -21,6 +21,7 @@ Stub::Stub(Target& target, Arrived arrived) : target_(target), arrived_(std::mov
 Stub::~Stub() {
   for (const Breakpoint& breakpoint : inserted_) (void)target_.remove(breakpoint);
   for (const auto& [handle, file] : files_) target_.close(handle);
+  target_.catch_syscalls(std::nullopt);
   target_.client_left();
 }
 
@@ -142,6 +143,23 @@ std::string Stub::setting(std::string_view packet) {
       if (const int signal = linux_signal(*number); signal != 0) signals |= std::uint64_t{1} << (signal - 1);
     }
     target_.pass_signals(signals);
+    return "OK";
+  }
+  if (cursor.skip("CatchSyscalls:")) {
+    if (cursor.skip("0")) {
+      if (!cursor.done()) return error_reply("not a list of system calls");
+      target_.catch_syscalls(std::nullopt);
+      return "OK";
+    }
+    if (!cursor.skip("1")) return error_reply("not a list of system calls");
+    std::vector<std::uint64_t> numbers;
+    while (cursor.skip(";")) {
+      const auto number = cursor.hex_number();
+      if (!number) return error_reply("not a list of system calls");
+      numbers.push_back(*number);
+    }
+    if (!cursor.done()) return error_reply("not a list of system calls");
+    target_.catch_syscalls(numbers);
     return "OK";
   }
   if (cursor.skip("NonStop:")) {

@@ -51,6 +51,8 @@ class Stub {
   std::string threads_xml();
   std::string search(std::string_view request);
   std::string monitor(std::string_view hex_command);
+  std::string symbol(std::string_view answer);
+  std::string thread_local_address(std::string_view request);
 
   // resume.cc
   std::string resume_by_v_cont(std::string_view actions);
@@ -93,6 +95,7 @@ class Stub {
   std::optional<RegisterLayout> layout_;
   std::vector<Breakpoint> inserted_;
   std::map<int, OpenFile> files_;
+  std::vector<std::string> unasked_;  // symbols, while the client is being asked for them
   std::string object_name_, object_;  // being transferred in pieces
 };
 

@@ -39,16 +39,19 @@ struct Stop {
     Interrupted,
     HistoryBegin,
     HistoryEnd,
-    Executed,  // `program` has replaced what the process executed
-    Exited,    // the process is gone, `status` as of wait(2)
-    Moved,     // a command of the user's has led here
+    Executed,       // `program` has replaced what the process executed
+    Exited,         // the process is gone, `status` as of wait(2)
+    SyscallEntry,   // `number`; `thread` stands in front of it
+    SyscallReturn,  // `number`; it has just returned
+    Moved,          // a command of the user's has led here
   } why = Why::Signal;
   Tid thread;
   int signal = 0;  // Linux's number
   Breakpoint watch;
   std::string program;
   int status = 0;
-  std::string said = {};  // what happened on the way, in lines for people
+  std::uint64_t number = 0;  // of a system call
+  std::string said = {};     // what happened on the way, in lines for people
 };
 
 struct Resume {
@@ -90,6 +93,17 @@ class Target {
   virtual Result<void> remove(const Breakpoint& breakpoint) = 0;
 
   virtual Result<Stop> resume(const Resume& how, const Interrupted& interrupted) = 0;
+
+  // System calls that stop their thread, when they begin and when they return: these, or all when none is named;
+  // nullopt: none.
+  virtual void catch_syscalls(const std::optional<std::vector<std::uint64_t>>& numbers) = 0;
+
+  // Addresses that only the client can find, since it knows the symbols; asked for whenever it has learned some.
+  virtual std::vector<std::string> wanted_symbols() { return {}; }
+  // nullopt: there is none of that name.
+  virtual void symbol_is(const std::string&, std::optional<RemoteAddr>) {}
+  // Of a thread-local variable: at this offset in the module that the dynamic linker describes there (struct link_map).
+  virtual Result<RemoteAddr> thread_local_address(Tid thread, std::uint64_t offset, RemoteAddr link_map) = 0;
 
   // Signals that need not be reported; bit N-1 is signal N.
   virtual void pass_signals(std::uint64_t signals) = 0;

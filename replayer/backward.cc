@@ -9,7 +9,11 @@ namespace {
 
 Halt halted(Halt::Kind kind, Tid task) { return {.kind = kind, .task = task, .watch = {}}; }
 
-bool is_stop(const Halt& halt) { return halt.kind == Halt::Kind::Breakpoint || halt.kind == Halt::Kind::Watch; }
+bool is_stop(const Halt& halt) {
+  using Kind = Halt::Kind;
+  return halt.kind == Kind::Breakpoint || halt.kind == Kind::Watch || halt.kind == Kind::CallBegins ||
+         halt.kind == Kind::CallReturns;
+}
 
 }  // namespace
 
@@ -44,6 +48,8 @@ Result<std::optional<Timeline::Found>> Timeline::last_stop(Live live, Position e
     if (halt.kind == Halt::Kind::Arrived || given_up_) return found;
     if (!is_stop(halt)) return fail(ErrorKind::System, "a replay ended before it came to where it was");
     TMREC_TRY(const Place place, live.walker->place());
+    // The return of a call is where what follows begins.
+    if (halt.kind == Halt::Kind::CallReturns && place.base >= end) return found;
     found = {place, halt};
     orders.skip_first = halt.kind == Halt::Kind::Breakpoint;
     if (++stops < kMany) continue;

@@ -184,6 +184,7 @@ std::shared_ptr<const Stops> DebugTarget::stops() const {
         break;
     }
   }
+  stops->calls = caught_;
   std::ranges::sort(stops->breakpoints);
   return stops;
 }
@@ -229,6 +230,7 @@ Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Inte
 Result<Stop> DebugTarget::forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
   Orders wanted = orders(interrupted);
   wanted.step = how.step;
+  if (stop_.why == Why::SyscallEntry) wanted.begun = EventNo(timeline_.session().position().value + 1);
   wanted.range_begin = how.range_begin.value;
   wanted.range_end = how.range_end.value;
   TMREC_TRY(const Halt halt, timeline_.forward(wanted));
@@ -286,6 +288,11 @@ Stop DebugTarget::stop_of(const Halt& halt) {
       }
       break;
     }
+    case Halt::Kind::CallBegins:
+    case Halt::Kind::CallReturns:
+      stop.why = halt.kind == Halt::Kind::CallBegins ? Why::SyscallEntry : Why::SyscallReturn;
+      stop.number = halt.number;
+      break;
     case Halt::Kind::Executed:
       stop.why = Why::Executed;
       if (const auto now = image(); now && *now != nullptr) stop.program = (*now)->program;

@@ -36,6 +36,10 @@ class DebugTarget : public gdbstub::Target {
   Result<void> insert(const gdbstub::Breakpoint& breakpoint) override;
   Result<void> remove(const gdbstub::Breakpoint& breakpoint) override;
   Result<gdbstub::Stop> resume(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) override;
+  void catch_syscalls(const std::optional<std::vector<std::uint64_t>>& numbers) override { caught_ = numbers; }
+  std::vector<std::string> wanted_symbols() override;
+  void symbol_is(const std::string& name, std::optional<RemoteAddr> at) override;
+  Result<RemoteAddr> thread_local_address(Tid thread, std::uint64_t offset, RemoteAddr link_map) override;
   void pass_signals(std::uint64_t signals) override { passed_signals_ = signals; }
   Result<Bytes> siginfo(Tid thread) override;
   Result<Bytes> auxv() override;
@@ -113,6 +117,8 @@ class DebugTarget : public gdbstub::Target {
   gdbstub::Stop stop_;
   std::vector<gdbstub::Breakpoint> breakpoints_;
   std::uint64_t passed_signals_ = 0;
+  std::optional<std::vector<std::uint64_t>> caught_;
+  std::optional<RemoteAddr> module_field_;  // describes where a link_map has the number of its module
   std::map<int, Fd> files_;
   EventNo learned_;  // the image whose files are known
   std::optional<Bytes> siginfo_;

@@ -37,8 +37,12 @@ struct Stops {
   };
   std::vector<std::uint64_t> breakpoints;  // sorted
   std::vector<Watch> watches;
+  std::optional<std::vector<std::uint64_t>> calls;  // system calls; an empty list: all
 
-  bool empty() const { return breakpoints.empty() && watches.empty(); }
+  bool empty() const { return breakpoints.empty() && watches.empty() && !calls; }
+  bool catches(std::uint64_t call) const {
+    return calls && (calls->empty() || std::ranges::find(*calls, call) != calls->end());
+  }
   bool has(std::uint64_t program) const { return std::ranges::binary_search(breakpoints, program); }
 };
 

@@ -143,6 +143,14 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
         orders_.report_signals && !has_passed(orders_, signal->signo) && reported_.insert(event.no.value).second;
     if (report) return Halt{.kind = Halt::Kind::Signal, .task = event.tid, .watch = {}, .signal = signal->signo};
   }
+  const auto* call = std::get_if<SyscallEvent>(&event.body);
+  const bool returns = call != nullptr && call->phase != SyscallEvent::Phase::Enter && orders_.stops &&
+                       orders_.stops->catches(call->regs.orig_rax);
+  if (returns) {
+    Halt back = halt(Halt::Kind::CallReturns, *task);
+    back.number = call->regs.orig_rax;
+    return back;
+  }
   if (!orders_.step || !has_run(event, *orders_.step)) return std::nullopt;
   const std::uint64_t pc = session_.program_view(*task).rip;
   if (pc >= orders_.range_begin && pc < orders_.range_end) return std::nullopt;
@@ -220,6 +228,14 @@ std::optional<Halt> Walker::instead_of(const Task& task, const Event& event, con
     const bool exits = call->regs.orig_rax == SYS_exit_group ||
                        (call->regs.orig_rax == SYS_exit && tasks_of(session_, task.process) == 1);
     if (exits) return halt(Halt::Kind::End, task);
+  }
+  const bool caught = call != nullptr && stop.kind == Stop::Kind::Syscall && orders_.stops &&
+                      orders_.stops->catches(call->regs.orig_rax) && event.no != orders_.begun &&
+                      begun_.insert(event.no.value).second;
+  if (caught) {
+    Halt begins = halt(Halt::Kind::CallBegins, task);
+    begins.number = call->regs.orig_rax;
+    return begins;
   }
   const auto* signal = std::get_if<SignalEvent>(&event.body);
   const bool fault = signal != nullptr && signal->synchronous && stop.kind == Stop::Kind::Signal;

@@ -31,6 +31,8 @@ struct Halt {
     Stepped,      // the task has executed its instructions
     BeforeEvent,  // orders.until_event; the session is past the place, and no longer of use
     Signal,       // `signal`: at the instruction that raised it; an asynchronous one where it has taken effect
+    CallBegins,   // `number`: in front of the system call
+    CallReturns,  // `number`: behind it
     Executed,     // the process executes another program
     End,          // of the process, which is about to exit, or of the log
     Asked,        // orders.give_up said so
@@ -38,6 +40,7 @@ struct Halt {
   Tid task;
   Stops::Watch watch;
   int signal = 0;
+  std::uint64_t number = 0;
 };
 
 struct Orders {
@@ -52,6 +55,7 @@ struct Orders {
   bool until_event =
       false;  // by single steps up to the next event; place() is then that of the last instruction before
   bool report_signals = false;
+  EventNo begun = {};      // a system call whose CallBegins is known
   bool ends = false;  // End in front of the process's exit
   std::uint64_t passed_signals = 0;
   // Asked now and then, at least every 100 ms while a task computes: leave at the next place that has a name.
@@ -129,6 +133,7 @@ class Walker : public RunControl {
   bool by_comparison_ = false;           // debug registers do not suffice
   std::vector<Bytes> watched_;           // content of each watch
   std::set<std::uint64_t> reported_;     // events whose signal was
+  std::set<std::uint64_t> begun_;        // events whose system call was, when it began
 };
 
 }  // namespace tmrec::replayer

@@ -22,6 +22,8 @@ struct FakeTarget : Target {
   Bytes memory = Bytes(256, 0);
   std::uint64_t passed = 0;
   std::string command;
+  std::optional<std::vector<std::uint64_t>> caught;
+  std::map<std::string, std::optional<RemoteAddr>> symbols;
   int opened = 0;
   bool left = false;
   bool asks_for_interrupt = false, was_interrupted = false;
@@ -73,6 +75,13 @@ struct FakeTarget : Target {
       next.pop_front();
     }
     return stop;
+  }
+  void catch_syscalls(const std::optional<std::vector<std::uint64_t>>& numbers) override { caught = numbers; }
+  std::vector<std::string> wanted_symbols() override { return {"one", "two"}; }
+  void symbol_is(const std::string& name, std::optional<RemoteAddr> at) override { symbols[name] = at; }
+  Result<RemoteAddr> thread_local_address(Tid thread, std::uint64_t offset, RemoteAddr link_map) override {
+    if (link_map.value == 0) return fail(ErrorKind::NotFound, "no such module");
+    return RemoteAddr(link_map.value + offset + static_cast<std::uint64_t>(thread.value));
   }
   void pass_signals(std::uint64_t signals) override { passed = signals; }
   Result<Bytes> siginfo(Tid) override { return fail(ErrorKind::NotFound, "no signal"); }

@@ -151,6 +151,47 @@ TEST_CASE_FIXTURE(Session, "vCont tells which thread steps") {
   CHECK(target.resumed.back().backward);
 }
 
+TEST_CASE_FIXTURE(Session, "system calls are caught by number, all of them, or none") {
+  CHECK(ask("QCatchSyscalls:1;3b;0") == "OK");
+  CHECK(target.caught == std::vector<std::uint64_t>{0x3b, 0});
+  CHECK(ask("QCatchSyscalls:1") == "OK");
+  CHECK(target.caught == std::vector<std::uint64_t>{});
+  for (const char* bad :
+       {"QCatchSyscalls:", "QCatchSyscalls:2", "QCatchSyscalls:0;1", "QCatchSyscalls:1;", "QCatchSyscalls:1;x"}) {
+    CHECK(fails(ask(bad)));
+    CHECK(target.caught);
+  }
+  CHECK(ask("QCatchSyscalls:0") == "OK");
+  CHECK_FALSE(target.caught);
+  Stop stop = target.stop;
+  stop.why = Stop::Why::SyscallEntry;
+  stop.number = 0x3b;
+  target.next.push_back(stop);
+  CHECK(ask("c").starts_with("T05thread:a;syscall_entry:3b;"));
+  stop.why = Stop::Why::SyscallReturn;
+  target.next.push_back(stop);
+  CHECK(ask("c").starts_with("T05thread:a;syscall_return:3b;"));
+}
+
+TEST_CASE_FIXTURE(Session, "the client is asked for symbols one by one, whenever it has learned some") {
+  for (int i = 0; i < 2; ++i) {
+    CHECK(ask("qSymbol::") == "qSymbol:" + hex(std::string_view("two")));
+    CHECK(ask("qSymbol:1234:" + hex(std::string_view("two"))) == "qSymbol:" + hex(std::string_view("one")));
+    CHECK(ask("qSymbol::" + hex(std::string_view("one"))) == "OK");
+    CHECK(target.symbols["two"] == RemoteAddr(0x1234));
+    CHECK_FALSE(target.symbols["one"]);
+  }
+  CHECK(fails(ask("qSymbol:1:x")));
+}
+
+TEST_CASE_FIXTURE(Session, "a thread-local variable is where the target says") {
+  CHECK(ask("qGetTLSAddr:b,10,1000") == "101b");
+  CHECK(fails(ask("qGetTLSAddr:b,10,0")));
+  for (const char* bad :
+       {"qGetTLSAddr:", "qGetTLSAddr:b", "qGetTLSAddr:b,10", "qGetTLSAddr:b,10,x", "qGetTLSAddr:b,10,1,1"})
+    CHECK(fails(ask(bad)));
+}
+
 TEST_CASE_FIXTURE(Session, "stops say why") {
   using Why = Stop::Why;
   ask("qSupported:multiprocess+;exec-events+");
