@@ -1,6 +1,7 @@
 // Registers, memory, breakpoints.
 #include <algorithm>
 
+#include "gdbstub/agent_expression.h"
 #include "gdbstub/stub.h"
 
 namespace tmrec::gdbstub {
@@ -95,9 +96,34 @@ std::string Stub::write_memory(std::string_view assignment, bool binary) {
   return done ? "OK" : error_reply(done.error().text);
 }
 
-// type,address,kind: the kind of a breakpoint is the length of an instruction, and says nothing here.
+namespace {
+
+// Each XLEN,EXPR. nullopt: something else. What follows (commands, the client's thread) is not asked for.
+std::optional<std::vector<std::string>> conditions(std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  std::vector<std::string> list;
+  Cursor cursor(text);
+  while (cursor.skip("X")) {
+    const auto size = cursor.hex_number();
+    if (!size || *size == 0 || *size > kMaxAgentExpression || !cursor.skip(",")) return std::nullopt;
+    if (cursor.rest().size() < 2 * *size || list.size() == kMost) return std::nullopt;
+    auto bytes = parse_hex_bytes(cursor.rest().substr(0, 2 * *size));
+    if (!bytes) return std::nullopt;
+    list.push_back(std::move(*bytes));
+    cursor = Cursor(cursor.rest().substr(2 * *size));
+  }
+  if (!cursor.done()) return std::nullopt;
+  return list;
+}
+
+}  // namespace
+
+// type,address,kind[;conditions]: the kind of a breakpoint is the length of an instruction, and says nothing here.
 std::string Stub::breakpoint(std::string_view request, bool insert) {
-  Cursor cursor(request.substr(0, request.find(';')));
+  const std::size_t semicolon = std::min(request.find(';'), request.size());
+  Cursor cursor(request.substr(0, semicolon));
+  const auto given = conditions(request.substr(std::min(semicolon + 1, request.size())));
+  if (!given) return error_reply("not conditions of a breakpoint");
   std::uint64_t parts[3] = {};
   for (std::uint64_t& part : parts) {
     const auto value = &part == parts || cursor.skip(",") ? cursor.hex_number() : std::nullopt;
@@ -109,7 +135,7 @@ std::string Stub::breakpoint(std::string_view request, bool insert) {
   if (type > 4) return {};
   const bool watches = type >= 2;
   if (watches && kind == 0) return error_reply("a watchpoint of no bytes");
-  const Breakpoint breakpoint{static_cast<Breakpoint::Kind>(type), RemoteAddr(at), watches ? kind : 1};
+  const Breakpoint breakpoint{static_cast<Breakpoint::Kind>(type), RemoteAddr(at), watches ? kind : 1, *given};
   auto done = insert ? target_.insert(breakpoint) : target_.remove(breakpoint);
   if (!done) return error_reply(done.error().text);
   std::erase(inserted_, breakpoint);

@@ -40,7 +40,8 @@ std::string Stub::supported(std::string_view features) {
   }
   std::string answer = fmt::format(
       "PacketSize={:x};QStartNoAckMode+;vContSupported+;ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;"
-      "QPassSignals+;QCatchSyscalls+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;"
+      "QPassSignals+;QCatchSyscalls+;ConditionalBreakpoints+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:"
+      "read+;qXfer:siginfo:read+;"
       "qXfer:threads:read+",
       kMaxPacket);
   if (multiprocess_) answer += ";multiprocess+";

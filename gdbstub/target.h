@@ -26,7 +26,11 @@ struct Breakpoint {
   enum class Kind : std::uint8_t { Software = 0, Hardware = 1, Write = 2, Read = 3, Access = 4 } kind = Kind::Software;
   RemoteAddr at;
   std::uint64_t size = 1;  // bytes watched
-  friend bool operator==(const Breakpoint&, const Breakpoint&) = default;
+  // Agent expressions (agent_expression.h), one of which must be true; none: it always stops. No part of what it is.
+  std::vector<std::string> conditions = {};
+  friend bool operator==(const Breakpoint& a, const Breakpoint& b) {
+    return a.kind == b.kind && a.at == b.at && a.size == b.size;
+  }
 };
 
 // Why the process does not go on.
@@ -88,7 +92,7 @@ class Target {
   virtual Bytes read_memory(RemoteAddr from, std::size_t size) = 0;
   virtual Result<void> write_memory(RemoteAddr to, const Bytes& bytes) = 0;
 
-  // Both may be repeated.
+  // Both may be repeated; what is inserted again has the conditions it came with last.
   virtual Result<void> insert(const Breakpoint& breakpoint) = 0;
   virtual Result<void> remove(const Breakpoint& breakpoint) = 0;
 

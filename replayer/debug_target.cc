@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
+#include "gdbstub/agent_expression.h"
+#include "gdbstub/registers.h"
 #include "replayer/stub.h"
 #include "syscalls/table.h"
 #include "tracee/proc.h"
@@ -21,6 +24,33 @@ using BreakKind = gdbstub::Breakpoint::Kind;
 namespace {
 
 constexpr std::uint64_t kMaxWatched = 1 << 16;
+
+// Any of them is true, or can't be worked out: then the debugger finds out why.
+Stops::Condition condition(const std::vector<std::string>& expressions) {
+  return [expressions](Session& session, Task& task) {
+    static const gdbstub::RegisterLayout layout(Bytes{});
+    const gdbstub::RegisterFile file{session.program_view(task), {}};
+    const gdbstub::AgentContext context{
+        .get_register = [&](std::size_t number) -> std::optional<std::uint64_t> {
+          constexpr std::size_t kGeneral = 24;  // more would cost every hit a look at the extended state
+          const std::string bytes = number < kGeneral ? layout.get(file, number) : std::string();
+          if (bytes.empty()) return std::nullopt;
+          std::uint64_t value = 0;
+          std::memcpy(&value, bytes.data(), bytes.size());
+          return value;
+        },
+        .read_memory = [&](std::uint64_t at, std::size_t size) -> std::optional<std::uint64_t> {
+          const Bytes bytes = task.space->memory().read_some(RemoteAddr(at), size);
+          if (bytes.size() < size) return std::nullopt;
+          std::uint64_t value = 0;
+          std::memcpy(&value, bytes.data(), size);
+          return value;
+        }};
+    return std::ranges::any_of(expressions, [&](const std::string& expression) {
+      return gdbstub::evaluate(expression, context).value_or(1) != 0;
+    });
+  };
+}
 
 }  // namespace
 
@@ -149,7 +179,8 @@ Result<void> DebugTarget::insert(const gdbstub::Breakpoint& breakpoint) {
   if (breakpoint.size > kMaxWatched) {
     return fail(ErrorKind::Usage, fmt::format("at most {} bytes can be watched", kMaxWatched));
   }
-  if (std::ranges::find(breakpoints_, breakpoint) == breakpoints_.end()) breakpoints_.push_back(breakpoint);
+  std::erase(breakpoints_, breakpoint);
+  breakpoints_.push_back(breakpoint);
   return {};
 }
 
@@ -171,7 +202,9 @@ std::shared_ptr<const Stops> DebugTarget::stops() const {
     switch (each.kind) {
       case BreakKind::Software:
       case BreakKind::Hardware:
-        if (!is_of_a_call(each.at)) stops->breakpoints.push_back(each.at.value);
+        if (is_of_a_call(each.at)) break;
+        stops->breakpoints.push_back(each.at.value);
+        if (!each.conditions.empty()) stops->conditions[each.at.value] = condition(each.conditions);
         break;
       case BreakKind::Write:
         stops->watches.push_back({Stops::Watch::Kind::Write, each.at, each.size});
@@ -185,6 +218,10 @@ std::shared_ptr<const Stops> DebugTarget::stops() const {
     }
   }
   stops->calls = caught_;
+  // Where one always stops, the others' conditions say nothing.
+  for (const auto& each : breakpoints_) {
+    if (each.kind <= BreakKind::Hardware && each.conditions.empty()) stops->conditions.erase(each.at.value);
+  }
   std::ranges::sort(stops->breakpoints);
   return stops;
 }

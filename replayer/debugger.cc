@@ -223,7 +223,9 @@ Result<void> become_debugger(const DebugOptions& options, const std::string& gdb
     return fail(static_cast<ErrorKind>(text.front() - '0'), text.substr(2));
   }
   const std::string commands = "python exec(gdb.execute('monitor gdb-commands', to_string=True))";
-  std::vector<std::string> words{gdb, "-q", "-ex", "target remote " + socket.path.string(), "-ex", commands};
+  // gdb sends again what is not answered in time, and is confused by two answers; a replay may have much to do.
+  std::vector<std::string> words{
+      gdb, "-q", "-ex", "set remotetimeout 120", "-ex", "target remote " + socket.path.string(), "-ex", commands};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -58,6 +58,29 @@ void Machine::insert(const Task& task, std::uint64_t at) {
   if (byte && task.space->memory().write(at, &kTrapInstruction, 1)) traps_.push_back({at, *byte});
 }
 
+bool Machine::has_trapped(Task& task, const Stop& stop) const {
+  if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP) return false;
+  const bool here = std::ranges::any_of(traps_, [&](const Trap& trap) { return trap.at == task.regs.rip - 1; });
+  if (here) task.regs.rip -= 1;
+  return here;
+}
+
+Result<std::optional<Stop>> Machine::step_off_trap(Task& task) {
+  const std::vector<Trap> traps = traps_;
+  const std::uint64_t at = task.regs.rip;
+  const auto first = std::ranges::find(traps_, at, &Trap::at);
+  task.space->memory().write(at, &first->byte, 1);
+  std::erase_if(traps_, [&](const Trap& trap) { return trap.at == at; });
+  // A repeated string instruction has a trap of its own behind it, and takes all of them away.
+  auto stop = step(task);
+  const bool all_gone = traps_.empty();
+  traps_ = traps;
+  for (const Trap& trap : traps) {
+    if (all_gone || trap.at == at) task.space->memory().write(trap.at, &kTrapInstruction, 1);
+  }
+  return stop;
+}
+
 // In the reverse order: where two are in one place, the later one has found the earlier.
 std::vector<Machine::Trap> Machine::remove_traps(const Task& task) {
   for (auto trap = traps_.rbegin(); trap != traps_.rend(); ++trap) {

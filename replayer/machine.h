@@ -44,6 +44,10 @@ struct Machine {
     std::uint8_t byte;  // that was there
   };
   void insert(const Task& task, std::uint64_t at);
+  // The task has run into one of them, and stands in front of its instruction.
+  bool has_trapped(Task& task, const Stop& stop) const;
+  // The instruction under a trap, and nothing else. As step().
+  Result<std::optional<Stop>> step_off_trap(Task& task);
   std::vector<Trap> remove_traps(const Task& task);
 
   // After a step or a run: nullopt when it was nothing but that, or led out of a window.

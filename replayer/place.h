@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <compare>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,6 +18,9 @@
 #include "format/types.h"
 
 namespace tmrec::replayer {
+
+class Session;
+struct Task;
 
 // Exactly one instruction of the run: the events before it, the ticks that the task of the next event has made, and the
 // program instructions it has executed since the last of both.
@@ -36,6 +41,9 @@ struct Stops {
     friend bool operator==(const Watch&, const Watch&) = default;
   };
   std::vector<std::uint64_t> breakpoints;  // sorted
+  // Of breakpoints that stop only when this is true of the task that stands there.
+  using Condition = std::function<bool(Session&, Task&)>;
+  std::map<std::uint64_t, Condition> conditions;
   std::vector<Watch> watches;
   std::optional<std::vector<std::uint64_t>> calls;  // system calls; an empty list: all
 
@@ -44,6 +52,12 @@ struct Stops {
     return calls && (calls->empty() || std::ranges::find(*calls, call) != calls->end());
   }
   bool has(std::uint64_t program) const { return std::ranges::binary_search(breakpoints, program); }
+  // There is a breakpoint where the task stands, at this address, and it is to stop.
+  bool stops(std::uint64_t program, Session& session, Task& task) const {
+    if (!has(program)) return false;
+    const auto condition = conditions.find(program);
+    return condition == conditions.end() || condition->second(session, task);
+  }
 };
 
 // A way from a position to a later one in the same tick.

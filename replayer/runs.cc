@@ -25,6 +25,26 @@ std::uint64_t flags_after(std::uint64_t flags, std::uint64_t ticks) {
 
 }  // namespace
 
+// Up to a stop that is more than a breakpoint whose condition is false. `trapped`: it is one whose condition is true.
+Result<std::optional<Stop>> Walker::run_to_stop(Task& task, bool& trapped) {
+  TMREC_TRY(auto stop, machine_.resume(task, Resume::EmulateCalls));
+  while (stop && machine_.has_trapped(task, *stop)) {
+    const std::uint64_t pc = ProgramCode(task.space->patches).program_address(task.regs.rip);
+    trapped = orders_.stops->stops(pc, session_, task);
+    if (trapped) return stop;
+    const std::uint32_t accessed = machine_.accessed;
+    TMREC_TRY(const auto led_to, machine_.step_off_trap(task));
+    if (led_to) return led_to;
+    if (machine_.accessed != accessed) return Stop{.kind = Stop::Kind::Signal, .signal = SIGTRAP};
+    if (machine_.give_up && machine_.give_up()) {
+      machine_.left = true;
+      return std::nullopt;
+    }
+    TMREC_TRY(stop, machine_.resume(task, Resume::EmulateCalls));
+  }
+  return stop;
+}
+
 // `tick`: at most up to there. Low bits of the counter that differ from those of a replay that runs through show in
 // flags that the program does not use; so it is for fewer than kStopEvery ticks at a time.
 Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t> tick) {
@@ -51,8 +71,9 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
       for (const std::uint64_t at : code.places(program)) machine_.insert(task, at);
     }
   }
-  const auto stop = machine_.resume(task, Resume::EmulateCalls);
-  const auto traps = machine_.remove_traps(task);
+  bool trapped = false;
+  const auto stop = run_to_stop(task, trapped);
+  machine_.remove_traps(task);
   if (!stop) return std::unexpected(stop.error());
   std::optional<Stop> event = *stop;
   if (!event) {  // told to leave, anywhere: on to an instruction of the program, while the counter is what it was
@@ -76,10 +97,7 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     if (!event) TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
     return Moved{event, {}};
   }
-  const bool trapped = (*stop)->kind == Stop::Kind::Signal && (*stop)->signal == SIGTRAP &&
-                       std::ranges::any_of(traps, [&](const Machine::Trap& t) { return t.at == task.regs.rip - 1; });
   if (trapped) {
-    task.regs.rip -= 1;
     TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Hits, .stops = orders_.stops, .regs = {}}));
     return Moved{{}, halt(Halt::Kind::Breakpoint, task)};
   }

@@ -49,7 +49,7 @@ Result<Walker::Moved> Walker::step_on(Task& task) {
   const bool skip = first_ && (orders_.skip_first || orders_.step);
   first_ = false;
   const std::uint64_t pc = ProgramCode(task.space->patches).program_address(task.regs.rip);
-  if (!skip && counts(task) && orders_.stops && orders_.stops->has(pc)) {
+  if (!skip && counts(task) && orders_.stops && orders_.stops->stops(pc, session_, task)) {
     return Moved{{}, halt(Halt::Kind::Breakpoint, task)};
   }
   TMREC_TRY(const Moved stepped, step_program(task));

@@ -55,8 +55,8 @@ struct Orders {
   bool until_event =
       false;  // by single steps up to the next event; place() is then that of the last instruction before
   bool report_signals = false;
-  EventNo begun = {};      // a system call whose CallBegins is known
-  bool ends = false;  // End in front of the process's exit
+  EventNo begun = {};  // a system call whose CallBegins is known
+  bool ends = false;   // End in front of the process's exit
   std::uint64_t passed_signals = 0;
   // Asked now and then, at least every 100 ms while a task computes: leave at the next place that has a name.
   std::function<bool()> give_up;
@@ -108,6 +108,7 @@ class Walker : public RunControl {
   Result<Moved> leave_counted(Task& task);
 
   // runs.cc
+  Result<std::optional<Stop>> run_to_stop(Task& task, bool& trapped);
   Result<Moved> run_freely(Task& task, std::optional<std::uint64_t> tick);
   Result<Moved> at_tick(Task& task, std::uint64_t tick);
   Result<Moved> leave_soon(Task& task);

@@ -51,6 +51,7 @@ std::vector<Bytes> seeds() {
   add({"vFile:setfs:0", "vFile:open:2f62696e2f6775657374,0,0", "vFile:pread:7,100,1", "vFile:fstat:7",
        "vFile:close:7"});
   add({"qSearch:memory:1000;100;ab", "qRcmd,7768656e", "QPassSignals:e;14", "qThreadExtraInfo,b", "Tb", "D"});
+  add({"Z0,1000,1;X3,220127X9,260007220022011327", "vCont;c"});
   add({"QCatchSyscalls:1;3b;0", "QCatchSyscalls:0", "qSymbol::", "qSymbol:1234:74776f", "qGetTLSAddr:b,10,1000"});
   return all;
 }

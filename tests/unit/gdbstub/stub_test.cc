@@ -124,6 +124,13 @@ TEST_CASE_FIXTURE(Session, "breakpoints are the target's, and go with the client
   CHECK(ask("z0,1000,1") == "OK");
   CHECK(target.breakpoints.size() == 1);
   CHECK(ask("Z5,1000,1").empty());
+  CHECK(ask("Z0,1000,1;X3,220127X3,220027") == "OK");
+  CHECK(target.breakpoints.back().conditions == std::vector<std::string>{"\x22\x01\x27", std::string("\x22\0\x27", 3)});
+  for (const char* bad : {"Z0,1000,1;X", "Z0,1000,1;X3", "Z0,1000,1;X3,2201", "Z0,1000,1;X0,", "Z0,1000,1;X3,22012g",
+                          "Z0,1000,1;X3,220127Y", "Z0,1000,1;Xffffffffffffffff,22", "Z0,1000,1;x"}) {
+    CHECK(fails(ask(bad)));
+  }
+  CHECK(ask("z0,1000,1") == "OK");
   CHECK(fails(ask("Z2,1000,0")));
   CHECK(fails(ask("Z0,1000")));
   stub.reset();
