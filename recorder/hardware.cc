@@ -45,8 +45,11 @@ class TaskLife::Driven final : public sched::TaskControl {
     for (;;) {
       const Stop stop = life_.task_.run(how, signal);
       if (stop.kind != Stop::Kind::Signal) return stop;
+      const siginfo_t info = stopped().siginfo();
+      // The kernel's word for a step that ended with a system call, which has not executed anything more.
+      if (info.si_signo == SIGTRAP && info.si_code == TRAP_BRKPT) return {.kind = Stop::Kind::EventStop};
       Regs now = stopped().regs();
-      const auto way_out = life_.space_->patches.way_out(stopped().siginfo(), now);
+      const auto way_out = life_.space_->patches.way_out(info, now);
       if (!way_out) return stop;
       now.rip = way_out->value;
       stopped().set_regs(now);
