@@ -70,6 +70,11 @@ Described describe_event(const ExecEvent& event, Tid tid) {
   return {"exec", std::move(text)};
 }
 
+Described describe_event(const AttachEvent& event) {
+  return {"attach", fmt::format("process {}, {} thread{}, running {}: {}", event.process.value, event.threads.size(),
+                                event.threads.size() == 1 ? "" : "s", event.program, shown_command(event.arguments))};
+}
+
 Described describe_event(const ExitEvent& event) {
   std::string how;
   if (WIFSIGNALED(event.status)) {

@@ -85,6 +85,18 @@ void serialize(A& ar, PatchEvent& v) {
   ar(Enumerator{v.kind, PatchEvent::Kind::Unmapped}, v.text, v.block, v.plan, v.module);
 }
 template <class A>
+void serialize(A& ar, AttachEvent::Thread& v) {
+  ar(v.tid, v.regs, v.xstate, v.ticks);
+}
+template <class A>
+void serialize(A& ar, AttachEvent::ForkAdvice& v) {
+  ar(v.start, v.size, v.advice);
+}
+template <class A>
+void serialize(A& ar, AttachEvent& v) {
+  ar(v.process, v.snapshot, v.program, v.arguments, v.threads, v.fork_advice, v.counted);
+}
+template <class A>
 void serialize(A& ar, Mapping& v) {
   ar(v.start, v.end, v.prot, v.shared, v.grows_down, v.source, v.name);
 }
@@ -100,7 +112,8 @@ static_assert(sizeof(Extent) == 40 && sizeof(BlobId) == 32 && sizeof(MapSource) 
 static_assert(sizeof(SyscallEvent) == 664 && sizeof(SwitchEvent) == 8 && sizeof(SignalEvent) == 536);
 static_assert(sizeof(CloneEvent) == 264 && sizeof(ExecEvent) == 96 && sizeof(ExitEvent) == 32);
 static_assert(sizeof(InstructionEvent) == 440 && sizeof(CheckEvent) == 240 && sizeof(CheckEvent::Range) == 24);
-static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88);
+static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88 && sizeof(AttachEvent) == 152);
+static_assert(sizeof(AttachEvent::Thread) == 256 && sizeof(AttachEvent::ForkAdvice) == 24);
 static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
 
 // The part of a SyscallEvent that few calls have.

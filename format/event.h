@@ -151,13 +151,37 @@ struct PatchEvent {
   std::string module;  // path, for people
 };
 
+// A process that the recording joins in the middle of its life. Its address space is the snapshot. A thread that waits
+// in a system call is where an interrupted one stands (SyscallEvent::ret), and the kernel makes the call again.
+struct AttachEvent {
+  struct Thread {
+    Tid tid;
+    Regs regs;
+    Bytes xstate;  // XSAVE standard format
+    Ticks ticks;   // what its count begins with
+  };
+  // What fork does with a piece of memory, if not copy it (madvise(2)).
+  struct ForkAdvice {
+    RemoteAddr start;
+    std::uint64_t size = 0;
+    std::int32_t advice = 0;
+  };
+  Tid process;           // its leader, which may have ended
+  std::string snapshot;  // file name in the trace
+  std::string program;
+  std::vector<std::string> arguments;
+  std::vector<Thread> threads;  // those that live; the event's own task first
+  std::vector<ForkAdvice> fork_advice;
+  bool counted = false;  // the address space has the agent, and its code counts ticks
+};
+
 // The last event: why the recording ended. Missing when the supervisor was killed.
 struct EndEvent {
   std::string reason;  // empty: the program ended
 };
 
 using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent,
-                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent>;
+                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent, AttachEvent>;
 
 struct Event {
   EventNo no;

@@ -15,7 +15,7 @@
 namespace tmrec {
 
 // Moves with every change of what is in a trace that older readers would misunderstand.
-inline constexpr std::uint32_t kTraceVersion = 2;
+inline constexpr std::uint32_t kTraceVersion = 3;  // 3: AttachEvent
 
 // Something that happened `count` times.
 struct Tally {

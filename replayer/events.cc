@@ -1,6 +1,7 @@
 // Everything in the log but system calls, at replay.
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <csignal>
 #include <cstring>
@@ -9,6 +10,8 @@
 
 #include "format/core_file.h"
 #include "replayer/session.h"
+#include "syscalls/abi.h"
+#include "syscalls/effects.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
 
@@ -120,9 +123,6 @@ Result<void> Session::apply_to(Task& parent, const CloneEvent& event) {
 }
 
 Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
-  auto task = std::make_unique<Task>();
-  task->tid = tid;
-  task->process = tid;
   auto former = tasks_.find(event.former);
   if (former != tasks_.end()) {
     --former->second->space->tasks;
@@ -135,8 +135,22 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
     tasks_.erase(old);
   }
   if (first_process_.value == 0) first_process_ = tid;
-  TMREC_TRY(auto path, trace_.snapshot(event.snapshot));
-  TMREC_TRY(Snapshot snapshot, read_core(path));
+  TMREC_TRY(const Snapshot snapshot, this->snapshot(event.snapshot));
+  TMREC_TRY(tasks_[tid], first_task(tid, tid, snapshot, event.counted, recent_.back().ticks));
+  return {};
+}
+
+Result<Snapshot> Session::snapshot(const std::string& name) const {
+  TMREC_TRY(auto path, trace_.snapshot(name));
+  return read_core(path);
+}
+
+// A task in an address space of its own, which the snapshot describes.
+Result<std::unique_ptr<Task>> Session::first_task(Tid tid, Tid process, const Snapshot& snapshot, bool counted,
+                                                  Ticks ticks) {
+  auto task = std::make_unique<Task>();
+  task->tid = tid;
+  task->process = process;
   TMREC_TRY(tracee::Stopped stub, new_stub(trap_cpuid_));
   TMREC_TRY(Space space, Space::build(stub, snapshot, objects_));
   task->space = std::make_shared<Space>(std::move(space));
@@ -144,13 +158,56 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
   stub.set_xstate(snapshot.xstate);
   task->stub = std::move(stub);
   task->regs = snapshot.regs;
-  if (event.counted) {
+  if (counted) {
     TMREC_CHECKED(task->space->install_agent(*task->stub));
     if (!agent::is_area(snapshot.regs.gs_base)) return fail(ErrorKind::BadTrace, "a task without its area");
-    TMREC_CHECKED(begin_counting(*task, RemoteAddr(snapshot.regs.gs_base), recent_.back().ticks));
+    TMREC_CHECKED(begin_counting(*task, RemoteAddr(snapshot.regs.gs_base), ticks));
   }
-  TMREC_CHECKED(start_counter(*task, recent_.back().ticks));
-  tasks_[tid] = std::move(task);
+  TMREC_CHECKED(start_counter(*task, ticks));
+  return task;
+}
+
+Result<void> Session::apply_attach(Tid tid, const AttachEvent& event) {
+  if (event.threads.empty() || event.threads.front().tid != tid) {
+    return fail(ErrorKind::BadTrace, "a process without threads");
+  }
+  for (const AttachEvent::Thread& thread : event.threads) {
+    if (tasks_.contains(thread.tid)) {
+      return fail(ErrorKind::BadTrace, fmt::format("task {} is joined while it lives", thread.tid.value));
+    }
+  }
+  if (first_process_.value == 0) first_process_ = event.process;
+  TMREC_TRY(const Snapshot snapshot, this->snapshot(event.snapshot));
+  TMREC_TRY(auto first, first_task(tid, event.process, snapshot, event.counted, event.threads.front().ticks));
+  for (const AttachEvent::ForkAdvice& advice : event.fork_advice) {
+    constexpr std::uint32_t kMadvise = SYS_madvise;
+    const std::uint64_t args[6] = {advice.start.value, advice.size, static_cast<std::uint64_t>(advice.advice), 0, 0, 0};
+    TMREC_CHECKED(first->space->perform(*first->stub, kMadvise, args, 0, std::nullopt, objects_));
+  }
+  const std::shared_ptr<Space> space = first->space;
+  Task* const leader = (tasks_[tid] = std::move(first)).get();
+  leader->regs = event.threads.front().regs;
+  for (const AttachEvent::Thread& thread : event.threads) {
+    Task* task = leader;
+    if (&thread != &event.threads.front()) {
+      auto made = std::make_unique<Task>();
+      made->tid = thread.tid;
+      made->process = event.process;
+      made->space = space;
+      TMREC_TRY(made->stub, clone_stub(*leader->stub, true));
+      ++space->tasks;
+      made->stub->set_xstate(thread.xstate);
+      made->regs = thread.regs;
+      task = (tasks_[thread.tid] = std::move(made)).get();
+      if (agent::is_area(thread.regs.gs_base) && event.counted) {
+        TMREC_CHECKED(begin_counting(*task, RemoteAddr(thread.regs.gs_base), thread.ticks));
+      }
+    }
+    const auto ret = static_cast<std::int64_t>(task->regs.rax);
+    task->restarts =
+        static_cast<std::int64_t>(task->regs.orig_rax) >= 0 && syscalls::was_interrupted(ret) && ret != -EINTR;
+    task->last_event_ns = recent_.back().time_ns;
+  }
   return {};
 }
 

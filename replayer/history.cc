@@ -44,6 +44,13 @@ void History::note(const Event& event) {
     births_.emplace(event.tid, event.no);
     process_of_[event.tid] = event.tid;
     rename(event.tid, event.no, file_name(exec->program));
+  } else if (const auto* attach = std::get_if<AttachEvent>(&event.body)) {
+    images_[attach->process].push_back({event.no, attach->snapshot, attach->program});
+    births_.emplace(attach->process, event.no);
+    for (const AttachEvent::Thread& thread : attach->threads) {
+      process_of_[thread.tid] = attach->process;
+      rename(thread.tid, event.no, file_name(attach->program));
+    }
   } else if (const auto* clone = std::get_if<CloneEvent>(&event.body)) {
     rename(clone->child, event.no, name_of(event.tid, event.no));
     process_of_[clone->child] = clone->child_process;

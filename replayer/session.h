@@ -130,6 +130,9 @@ class Session {
   Result<void> apply_to(Task& task, const CheckEvent& event);
   Result<void> apply_to(Task& task, const ExitEvent& event);
   Result<void> apply_exec(Tid tid, const ExecEvent& event);
+  Result<void> apply_attach(Tid tid, const AttachEvent& event);
+  Result<Snapshot> snapshot(const std::string& name) const;
+  Result<std::unique_ptr<Task>> first_task(Tid tid, Tid process, const Snapshot& snapshot, bool counted, Ticks ticks);
 
   Result<void> same_regs(const char* where, const Regs& actual, const Regs& expected);
   Result<void> show_everywhere(BackingId backing, int memfd);

@@ -76,7 +76,7 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
   TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
   Space space(std::move(memory));
   space.brk_ = snapshot.brk;
-  struct rlimit stack{};
+  struct rlimit stack {};
   if (prlimit(stub.tid(), RLIMIT_STACK, nullptr, &stack) == 0) {
     stack.rlim_cur = std::min<rlim_t>(snapshot.stack_limit, stack.rlim_max);
     prlimit(stub.tid(), RLIMIT_STACK, &stack, nullptr);
@@ -87,8 +87,13 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
   for (const Mapping& mapping : snapshot.mappings) {
     int flags = mapping.shared ? MAP_SHARED : MAP_PRIVATE;
     if (mapping.grows_down) flags |= MAP_GROWSDOWN | MAP_STACK;
+    if (mapping.source.kind != MapSource::Kind::File) flags |= MAP_NORESERVE;  // a program may reserve terabytes
     TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags, mapping.source,
                             objects));
+    // Attached segments can be detached (shmdt(2)).
+    if (mapping.shared && mapping.source.path.starts_with("/SYSV")) {
+      space.segments_[mapping.start.value] = mapping.end - mapping.start;
+    }
   }
   for (const Extent& page : snapshot.pages) {
     if (!space.write(page.addr, page.bytes)) {

@@ -130,6 +130,9 @@ void damage_body(Event& event, Random& random) {
   if (auto* exec = std::get_if<ExecEvent>(&event.body)) {
     constexpr std::array kNames = {"../../../../etc/passwd", "manifest.json", "log", "", ".", "snapshot-9-9.core"};
     exec->snapshot = kNames[random.below(kNames.size())];
+  } else if (auto* attach = std::get_if<AttachEvent>(&event.body)) {
+    if (auto* thread = one_of(attach->threads, random)) damage_registers(thread->regs, random);
+    if (auto* advice = one_of(attach->fork_advice, random)) advice->start = RemoteAddr(evil_number(random));
   } else if (auto* ended = std::get_if<ExitEvent>(&event.body)) {
     ended->memory.push_back({RemoteAddr(evil_number(random)), Bytes(8, 0), false});
   } else if (auto* instruction = std::get_if<InstructionEvent>(&event.body)) {

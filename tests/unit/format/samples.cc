@@ -149,6 +149,19 @@ bool same(const EndEvent& a, const EndEvent& b) {
   const auto& [reason] = a;
   return reason == b.reason;
 }
+bool same(const AttachEvent::Thread& a, const AttachEvent::Thread& b) {
+  const auto& [tid, r, xstate, ticks] = a;
+  return tid == b.tid && r == b.regs && xstate == b.xstate && ticks == b.ticks;
+}
+bool same(const AttachEvent::ForkAdvice& a, const AttachEvent::ForkAdvice& b) {
+  const auto& [start, size, advice] = a;
+  return start == b.start && size == b.size && advice == b.advice;
+}
+bool same(const AttachEvent& a, const AttachEvent& b) {
+  const auto& [process, name, program, arguments, threads, fork_advice, counted] = a;
+  return process == b.process && name == b.snapshot && program == b.program && arguments == b.arguments &&
+         same(threads, b.threads) && same(fork_advice, b.fork_advice) && counted == b.counted;
+}
 bool same(const Mapping& a, const Mapping& b) {
   const auto& [start, end, prot, shared, grows_down, source, name] = a;
   return start == b.start && end == b.end && prot == b.prot && shared == b.shared && grows_down == b.grows_down &&
@@ -179,7 +192,8 @@ std::vector<Event> events() {
   bodies.emplace_back(full_call());
   bodies.emplace_back(SwitchEvent{SwitchEvent::Reason::Stopped, Tid(79)});
   bodies.emplace_back(handled_signal());
-  bodies.emplace_back(CloneEvent{Tid(80), Tid(77), 0x3d0f00, regs(6000), {{RemoteAddr(0x70), bytes(4, 1), false}}, Ticks(97)});
+  bodies.emplace_back(
+      CloneEvent{Tid(80), Tid(77), 0x3d0f00, regs(6000), {{RemoteAddr(0x70), bytes(4, 1), false}}, Ticks(97)});
   bodies.emplace_back(
       ExitEvent{-7, true, {{RemoteAddr(0x80), bytes(4, 0), false}, {RemoteAddr(0x90), bytes(5, 2), true}}});
   bodies.emplace_back(InstructionEvent{InstructionEvent::Kind::Cpuid, regs(7000), regs(8000)});
@@ -191,7 +205,14 @@ std::vector<Event> events() {
                                  RemoteAddr(0x300000),
                                  {std::string(32, 'b')},
                                  "/usr/lib/libz.so"});
-  static_assert(std::variant_size_v<EventBody> == 11, "a new kind of event wants a sample");
+  bodies.emplace_back(AttachEvent{Tid(77),
+                                  "snapshot-12-77.core",
+                                  "/usr/sbin/service",
+                                  {"service", "-d"},
+                                  {{Tid(77), regs(9600), bytes(64, 3), Ticks(5)}, {Tid(81), regs(9700), {}, Ticks(6)}},
+                                  {{RemoteAddr(0x5000), 0x2000, 18}},
+                                  true});
+  static_assert(std::variant_size_v<EventBody> == 12, "a new kind of event wants a sample");
   std::vector<Event> out;
   for (EventBody& body : bodies) {
     const std::uint64_t no = out.size() + 1;
