@@ -4,6 +4,8 @@
 
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
+#include "tracee/call_room.h"
+#include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
 namespace tmrec::tracee {
@@ -42,10 +44,13 @@ std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr
   constexpr std::uint64_t kSyscallLength = 2;
   const Regs before = task.regs();
   Regs regs = before;
-  const bool by_agent = agent::is_area(before.gs_base) && agent::save_regs(memory, RemoteAddr(before.gs_base), before);
+  const Regs alone = restarted(before);  // what it goes on with, left alone
+  const bool by_agent = agent::is_area(before.gs_base) && agent::save_regs(memory, RemoteAddr(before.gs_base), alone);
+  const bool by_room = !by_agent && save_in_call_room(memory, gadget, alone);
+  const bool on_stack = !by_agent && !by_room;
   const std::uint64_t word = before.rsp - 8;
   std::uint64_t was_there = 0;
-  if (!by_agent &&
+  if (on_stack &&
       (!memory.read(word, &was_there, sizeof was_there) || !memory.write(word, &before.rip, sizeof before.rip))) {
     throw_broken("no stack for a remote call");
   }
@@ -53,7 +58,7 @@ std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr
   set_arguments(regs, number, args);
   task.set_regs(regs);
   const Regs after = run_through_call(task, regs.rip + kSyscallLength, arrived);
-  if (!by_agent) memory.write(word, &was_there, sizeof was_there);
+  if (on_stack) memory.write(word, &was_there, sizeof was_there);
   return static_cast<std::int64_t>(after.rax);
 }
 

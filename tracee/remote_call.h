@@ -15,8 +15,9 @@
 
 namespace tmrec::tracee {
 
-// In a recorded task. `gadget`: of a patched vdso, for tasks without an area of the agent's. Registers, results and
-// signals as below. Throws TaskDied.
+// In a recorded task. `gadget`: for tasks without an area of the agent's: of a patched vdso, for a task at its
+// program's first instruction, or a room for calls (call_room.h). Registers, results and signals as below. Throws
+// TaskDied.
 std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
                            std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived = nullptr);
 

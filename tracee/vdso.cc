@@ -1,10 +1,15 @@
 #include "tracee/vdso.h"
 
 #include <elf.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
+
+#include "tracee/proc.h"
 
 namespace tmrec::tracee {
 
@@ -128,6 +133,49 @@ std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr sta
       });
   if (!known) return std::nullopt;
   return patched;
+}
+
+bool redirect_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+  return each_entry(memory.read_some(start, size), [&](const Entry& entry, std::uint64_t offset, std::uint64_t) {
+    const Bytes code = replacement(entry.syscall);
+    return memory.write(start.value + offset, code.data(), code.size());
+  });
+}
+
+bool restore_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+  const auto* own = reinterpret_cast<const std::uint8_t*>(getauxval(AT_SYSINFO_EHDR));
+  const auto maps = read_maps(getpid());
+  if (own == nullptr || !maps) return false;
+  const auto here = std::ranges::find(*maps, "[vdso]", &MapsLine::name);
+  if (here == maps->end() || here->end - here->start != size) return false;
+  const Bytes theirs = memory.read_some(start, size), ours(own, own + size);
+  const auto symbols = find_symbols(ours), same = find_symbols(theirs);
+  if (!symbols || !same || symbols->at != same->at || symbols->count != same->count) return false;
+  const std::size_t head = symbols->strings + symbols->strings_size;
+  if (head > ours.size() || head > theirs.size() ||
+      !std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(head), theirs.begin()))
+    return false;
+  return theirs == ours || memory.write(start.value, ours.data(), ours.size());
+}
+
+Regs out_of_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, const Regs& regs) {
+  Regs out = regs;
+  if (regs.rip < start.value || regs.rip >= start.value + size) return out;
+  constexpr std::uint64_t kCall = 5, kBehindCall = 7, kEnd = 8;  // in replacement()
+  each_entry(memory.read_some(start, size), [&](const Entry& entry, std::uint64_t offset, std::uint64_t) {
+    const std::uint64_t at = start.value + offset;
+    if (regs.rip <= at || regs.rip >= at + kEnd) return true;
+    const bool done = entry.syscall < 0 || regs.rip >= at + kBehindCall;
+    if (entry.syscall >= 0 && regs.rip != at + kCall && regs.rip != at + kBehindCall) return true;
+    out.rip = at;
+    if (!done) return false;
+    const auto back = memory.get<std::uint64_t>(RemoteAddr(regs.rsp));
+    if (!back) return false;
+    out.rip = *back;
+    out.rsp += sizeof *back;
+    return false;
+  });
+  return out;
 }
 
 bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at) {

@@ -22,6 +22,17 @@ struct PatchedVdso {
 // `start`, `size`: the [vdso] mapping. nullopt: an image of unknown form, left as it was.
 std::optional<PatchedVdso> patch_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
 
+// The same for a program in the middle of its life: nothing is added to the image. No task may stand in it.
+bool redirect_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
+
+// Makes the image what the kernel maps, which is what the calling process has. False: it is another image. Tasks that
+// stand in one of its functions must have been set to another place (out_of_vdso).
+bool restore_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size);
+
+// Where a task that stands in the middle of a function of the patched image goes on in any image: at the function's
+// beginning, or in its caller.
+Regs out_of_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, const Regs& regs);
+
 // The functions that stand for system calls jump to `target` instead, with the number in eax, r11, rcx and flags being
 // free; 0: they are as patch_vdso left them.
 void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, std::uint64_t target);

@@ -69,6 +69,19 @@ bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& 
   return memory.write(area.value + kSaved, &saved, sizeof saved);
 }
 
+std::optional<Regs> way_back(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs) {
+  if (regs.rip < directory().remote_call || regs.rip >= directory().on_sigsys) return std::nullopt;
+  const auto saved = memory.get<SavedRegs>(area + kSaved);
+  if (!saved) return std::nullopt;
+  const SavedRegs& s = *saved;
+  Regs r = regs;
+  r.rax = s.rax, r.rbx = s.rbx, r.rcx = s.rcx, r.rdx = s.rdx, r.rsi = s.rsi, r.rdi = s.rdi, r.rbp = s.rbp, r.rsp = s.rsp;
+  r.r8 = s.r8, r.r9 = s.r9, r.r10 = s.r10, r.r11 = s.r11, r.r12 = s.r12, r.r13 = s.r13, r.r14 = s.r14, r.r15 = s.r15;
+  r.rip = s.rip, r.eflags = s.flags;
+  r.orig_rax = ~std::uint64_t{0};
+  return r;
+}
+
 Question question_of(const Regs& at_call) {
   const Directory& at = directory();
   if (at_call.rip == at.ticked) return Question::Tick;

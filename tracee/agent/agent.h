@@ -60,6 +60,8 @@ bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint6
 RemoteAddr call_address();
 // False: the memory is not there.
 bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs);
+// Where a task that was left alone behind that call, and is still on its way back, goes back to; nullopt: it is not there.
+std::optional<Regs> way_back(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs);
 
 // What a task, stopped at a system call or at the SIGSYS in its place, asks with it.
 enum class Question {
