@@ -24,6 +24,7 @@ Action add_info(CLI::App& app);
 Action add_ls(CLI::App& app);
 Action add_rm(CLI::App& app);
 Action add_doctor(CLI::App& app);
+Action add_trigger(CLI::App& app);
 
 // The index in `arguments`, from `begin` on, of the first word that is neither an option of `command` (or of its
 // parent) nor an option's value; a "--" before it is not skipped. CLI11 would go on looking for options behind it.

@@ -75,6 +75,8 @@ struct Parser {
     actions[&ls] = add_ls(ls);
     CLI::App& rm = subcommand("rm", "Remove recordings, and the file contents that no other one uses");
     actions[&rm] = add_rm(rm);
+    CLI::App& trigger = subcommand("trigger", "Have a program recorded that waits for that (record --on-signal)");
+    actions[&trigger] = add_trigger(trigger);
     CLI::App& doctor = subcommand("doctor", "Test what this machine offers for recording and replaying");
     actions[&doctor] = add_doctor(doctor);
   }

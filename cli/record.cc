@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <random>
@@ -12,8 +14,12 @@
 #include "cli/command.h"
 #include "cli/probe.h"
 #include "cli/program.h"
+#include "cli/quantity.h"
+#include "cli/removal.h"
 #include "cli/say.h"
+#include "cli/signal_word.h"
 #include "cli/trace_place.h"
+#include "recorder/on_signal.h"
 #include "recorder/recorder.h"
 #include "tracee/plan_cache.h"
 
@@ -34,12 +40,18 @@ struct RecordOptions {
   bool chaos = false;
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
+  pid_t attach = 0;
+  std::string duration, max_size;
+  std::string on_signal;
+  std::size_t max_traces = 0;  // 0: all are kept
+  bool require = false;
 };
 
 constexpr const char* kExamples =
     R"(Options end at the first word that is not one; "--" is needed only before a PROG that starts with "-".
 Examples:
   tmrec record ls -l /
+  tmrec record -p 4711 --for 30s
   tmrec record -o /var/crash/service -- ./service --port 8080
   tmrec record --name nightly --check 1000 ./test-suite)";
 
@@ -87,12 +99,23 @@ void say_preparing(const std::string& module) {
   say(Level::Info, fmt::format("preparing {} for recording, the first time only", name));
 }
 
+void say_joined() { say(Level::Info, "attached; Ctrl-C ends the recording and lets the program go"); }
+
 Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options,
                                     std::vector<std::string> argv) {
   const fs::path blobs = blob_directory(trace);
   TMREC_TRY(const Fd store, register_trace(blobs, trace));
+  std::optional<std::chrono::nanoseconds> duration;
+  std::uint64_t max_bytes = 0;
+  if (!options.duration.empty()) {
+    TMREC_TRY(const std::uint64_t ns, parse_duration(options.duration));
+    duration = std::chrono::nanoseconds(ns);
+  }
+  if (!options.max_size.empty()) {
+    TMREC_TRY(max_bytes, parse_size(options.max_size));
+  }
   say(Level::Info, fmt::format("recording to {}", trace.string()));
-  return recorder::record({
+  const recorder::Options wanted{
       .argv = std::move(argv),
       .trace = trace,
       .blobs = blobs,
@@ -108,7 +131,12 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .plan_cache = tracee::PlanCache::default_directory(),
       .on_planning = say_preparing,
       .quiet = level() < Level::Info,
-  });
+      .duration = duration,
+      .max_bytes = max_bytes,
+      .attach = options.attach,
+      .on_joined = say_joined,
+  };
+  return options.attach != 0 ? recorder::attach(wanted) : recorder::record(wanted);
 }
 
 // What fails before the program runs is the user's fault or the machine's (tmrec(1), EXIT STATUS): no other status may
@@ -118,27 +146,102 @@ int report_before_start(Error error) {
   return report(error);
 }
 
+Result<std::string> name_of_process(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/comm", pid));
+  std::string name;
+  if (std::getline(file, name)) return name;
+  return fail(ErrorKind::Usage, fmt::format("there is no process {}", pid));
+}
+
+void say_end(const recorder::Outcome& outcome) {
+  if (outcome.as_asked) {
+    say(Level::Info, fmt::format("the recording ended: {}", outcome.ended_early));
+  } else if (!outcome.ended_early.empty()) {
+    say(Level::Warning, fmt::format("the recording ended before the program did: {}", outcome.ended_early));
+  }
+  say(Level::Debug, fmt::format("recorded {} events", outcome.events));
+}
+
+// The oldest of a base directory that are called STEM-N, but for `keep` of them.
+void drop_oldest(const fs::path& base, const std::string& stem, std::size_t keep) {
+  const Result<std::vector<fs::path>> all = traces_in(base);
+  if (!all) return;
+  std::vector<std::pair<long, fs::path>> numbered;
+  for (const fs::path& trace : *all) {
+    const std::string name = trace.filename().string();
+    if (!name.starts_with(stem + "-") || being_recorded(trace)) continue;
+    const std::string number = name.substr(stem.size() + 1);
+    if (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos) {
+      numbered.emplace_back(std::stol(number), trace);
+    }
+  }
+  std::ranges::sort(numbered);
+  for (std::size_t i = 0; i + keep < numbered.size(); ++i) {
+    if (const Result<> removed = remove_traces({numbered[i].second.string()}); !removed) report(removed.error());
+  }
+}
+
+// One recording of a service that waits for its signal; in a process of its own.
+int record_triggered(const RecordOptions& options, const fs::path& base, const std::string& stem, pid_t service) {
+  const Result<int> status = [&]() -> Result<int> {
+    TMREC_TRY(const Reservation reservation, reserve(base, stem));
+    RecordOptions attached = options;
+    attached.attach = service;
+    TMREC_TRY(const recorder::Outcome outcome, record_to(reservation.trace(), attached, {}));
+    TMREC_CHECKED(point_latest(base, reservation.trace().filename().string()));
+    say_end(outcome);
+    return 0;
+  }();
+  if (!status) return report_before_start(status.error());
+  if (options.max_traces != 0) drop_oldest(base, stem, options.max_traces);
+  return 0;
+}
+
+Result<int> record_on_signal(const RecordOptions& options, const std::string& program, std::vector<std::string> argv) {
+  TMREC_TRY(const int signal, parse_signal(options.on_signal));
+  TMREC_TRY(const fs::path base,
+            options.output.empty() ? base_directory() : Result<fs::path>(fs::absolute(options.output)));
+  if (const std::optional<std::string> why = why_ptrace_is_refused()) {
+    if (options.require) return fail(ErrorKind::Machine, *why);
+    say(Level::Warning, fmt::format("the program starts, but will not be recorded: {}", *why));
+  }
+  const std::string stem = options.name.empty() ? trace_stem(program) : options.name;
+  return recorder::serve({.argv = std::move(argv), .trigger = signal, .record = [&](pid_t service) {
+                            return record_triggered(options, base, stem, service);
+                          }});
+}
+
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
   if (options.ticks == "pmu" && options.agent) {
     return fail(ErrorKind::Usage,
                 "--agent needs --ticks=software: a hardware counter would count the agent's branches");
   }
-  if (words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
-  TMREC_TRY(std::vector<std::string> argv, command_to_run(words));
+  const bool attaches = options.attach != 0;
+  if (attaches && !words.empty()) return fail(ErrorKind::Usage, "record -p PID, or a program: not both");
+  if (!attaches && words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
+  std::vector<std::string> argv;
+  std::string name;
+  if (attaches) {
+    TMREC_TRY(name, name_of_process(options.attach));
+  } else {
+    name = words.front();
+    TMREC_TRY(argv, command_to_run(words));
+  }
+  if (!options.on_signal.empty()) {
+    if (attaches) return fail(ErrorKind::Usage, "--on-signal is for a program that tmrec starts");
+    return record_on_signal(options, name, std::move(argv));
+  }
   // Asked first, though the recorder would find out: a probe can tell who forbids it, and nothing has been announced
   // yet.
   if (const std::optional<std::string> why = why_ptrace_is_refused()) return fail(ErrorKind::Machine, *why);
-  TMREC_TRY(const Place place, choose_place(options, words.front()));
+  TMREC_TRY(const Place place, choose_place(options, name));
   const Result<recorder::Outcome> outcome = record_to(place.trace(), options, std::move(argv));
   if (!outcome) {
     // Nothing was recorded: the name is free again.
     if (!place.base.empty()) unpoint_latest(place.base, place.name(), place.latest_before);
     return std::unexpected(outcome.error());
   }
-  if (!outcome->ended_early.empty()) {
-    say(Level::Warning, fmt::format("the recording ended before the program did: {}", outcome->ended_early));
-  }
-  say(Level::Debug, fmt::format("recorded {} events", outcome->events));
+  say_end(*outcome);
   return outcome->exit_status;
 }
 
@@ -155,6 +258,25 @@ Action add_record(CLI::App& app, const Words& words) {
   name->type_name("NAME")->excludes(output)->check([](const std::string& text) {
     return trace_stem(text) == text ? "" : "use letters, digits and . _ + - only, 64 at most, not starting with . or -";
   });
+  app.add_option(
+         "-p,--pid", options->attach,
+         "Record a program that runs already, with its threads and children; Ctrl-C ends the recording, and the "
+         "program goes on")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
+  app.add_option(
+         "--on-signal", options->on_signal,
+         "Start the program untraced, at full speed; record it when SIGNAL reaches tmrec (tmrec trigger), for as "
+         "long as --for and --max-size say, again at the next. DIR of -o then holds numbered traces")
+      ->type_name("SIGNAL");
+  app.add_option("--max-traces", options->max_traces, "With --on-signal: keep the newest N traces of this name only")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--require", options->require, "With --on-signal: don't start the program if it can't be recorded");
+  app.add_option("--for", options->duration, "End the recording after so long (30s, 5m); the program goes on")
+      ->type_name("TIME");
+  app.add_option("--max-size", options->max_size, "End the recording when the trace has about so many bytes (512M, 1G)")
+      ->type_name("SIZE");
   app.add_option("--check", options->check,
                  "Hash memory every N events, for replay to compare; 0: never (default 10000)")
       ->type_name("N")

@@ -9,6 +9,7 @@
 #include "cli/blob_use.h"
 #include "cli/command.h"
 #include "cli/quantity.h"
+#include "cli/removal.h"
 #include "cli/say.h"
 #include "cli/trace_facts.h"
 #include "cli/trace_place.h"
@@ -63,7 +64,9 @@ Result<> repair_latest(const fs::path& base) {
   return {};
 }
 
-Result<> remove(const std::vector<std::string>& names) {
+}  // namespace
+
+Result<> remove_traces(const std::vector<std::string>& names) {
   TMREC_TRY(const std::set<fs::path> traces, traces_to_remove(names));
   std::set<fs::path> stores, bases;
   for (const fs::path& trace : traces) {
@@ -89,15 +92,13 @@ Result<> remove(const std::vector<std::string>& names) {
   return {};
 }
 
-}  // namespace
-
 Action add_rm(CLI::App& app) {
   auto names = std::make_shared<std::vector<std::string>>();
   app.add_option("TRACE", *names, "Names that `tmrec ls` shows, or directories")->required();
   app.footer(
       "A blob (a file's content) goes only when no trace refers to it any more.\nExample:\n  tmrec rm ls-1 ls-2");
   return [names] {
-    const Result<> done = remove(*names);
+    const Result<> done = remove_traces(*names);
     return done ? 0 : report(done.error());
   };
 }

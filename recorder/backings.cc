@@ -22,7 +22,7 @@ bool same_content(const struct stat& a, const struct stat& b) {
 Result<MapSource> Backings::map_file(const std::string& path, std::uint64_t offset, const std::string& shown_path) {
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return fail_errno(fmt::format("cannot read {}, which the program maps", shown_path));
-  struct stat now{};
+  struct stat now {};
   if (fstat(file.get(), &now) < 0 || !S_ISREG(now.st_mode)) {
     return fail(ErrorKind::System, fmt::format("{} is mapped but is not a regular file", shown_path));
   }
@@ -38,6 +38,25 @@ Result<MapSource> Backings::map_file(const std::string& path, std::uint64_t offs
       MapSource::Kind::File, known.id, known.blob, offset, static_cast<std::uint64_t>(now.st_size), shown_path};
 }
 
+Result<MapSource> Backings::map_shared(const std::string& path, std::uint64_t offset, const std::string& shown_path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) < 0) return fail_errno(shown_path);
+  Known& known = known_[{file.st_dev, file.st_ino}];
+  if (!known.fresh) known.stored = false;
+  known.fresh = true;
+  return map_file(path, offset, shown_path);
+}
+
+Result<MapSource> Backings::map_memory(std::pair<std::uint64_t, std::uint64_t> object, std::uint64_t offset,
+                                       const Bytes& shown, const std::string& shown_path) {
+  Known& known = known_[object];
+  if (known.id.value == 0) known.id = BackingId(++last_id_);
+  if (known.content.size() < offset + shown.size()) known.content.resize(offset + shown.size());
+  std::ranges::copy(shown, known.content.begin() + static_cast<std::ptrdiff_t>(offset));
+  TMREC_TRY(known.blob, blobs_.put_bytes(known.content));
+  return MapSource{MapSource::Kind::File, known.id, known.blob, offset, known.content.size(), shown_path};
+}
+
 Result<MapSource> Backings::map_segment(int id, const Bytes& content) {
   TMREC_TRY(BlobId blob, blobs_.put_bytes(content));
   BackingId& backing = segments_[id];
@@ -49,7 +68,7 @@ std::optional<FileChange> Backings::changed(const struct stat& file, std::uint64
   auto it = known_.find({file.st_dev, file.st_ino});
   if (it == known_.end()) return std::nullopt;
   Known& known = it->second;
-  struct stat now{};
+  struct stat now {};
   if (fstat(known.file.get(), &now) < 0) return std::nullopt;
   FileChange change;
   change.backing = known.id;

@@ -27,6 +27,12 @@ class Backings {
 
   // The content of the file open at `path` (usually /proc/TID/fd/N), mapped from `offset`. `shown_path` is for people.
   Result<MapSource> map_file(const std::string& path, std::uint64_t offset, const std::string& shown_path);
+  // The same for memory that processes share, which may have changed without a trace in the file's data: stored anew,
+  // once in this recording.
+  Result<MapSource> map_shared(const std::string& path, std::uint64_t offset, const std::string& shown_path);
+  // The same for an object that cannot be opened, which is known by what a mapping from `offset` shows of it.
+  Result<MapSource> map_memory(std::pair<std::uint64_t, std::uint64_t> object, std::uint64_t offset, const Bytes& shown,
+                               const std::string& shown_path);
   // The same for a System V segment `id`, whose bytes are given.
   Result<MapSource> map_segment(int id, const Bytes& content);
 
@@ -40,9 +46,11 @@ class Backings {
   struct Known {
     BackingId id;
     Fd file;  // ours, for reading
-    struct stat seen{};
+    struct stat seen {};
     BlobId blob;          // empty: replay has the content from changes
     bool stored = false;  // `seen` is the state that replay knows
+    bool fresh = false;   // stored by map_shared()
+    Bytes content;        // of map_memory(), so far
   };
   BlobStore& blobs_;
   std::uint32_t last_id_ = 0;

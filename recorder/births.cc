@@ -80,6 +80,14 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
         Extent{RemoteAddr(birth.child_tid), space->memory.read_some(RemoteAddr(birth.child_tid), 4), false});
   }
   session_.append(tid(), std::move(event));
+  if (session_.ledger()) {
+    OwnSettings own;
+    if (const OwnSettings* parent = session_.ledger()->find(tid(), process_->leader)) own = *parent;
+    if (same_memory) own.rseq = 0;  // a copy of memory has a copy of the registration (rseq(2))
+    own.tid = child_tid;
+    own.process = process->leader;
+    session_.ledger()->add(own);
+  }
   std::uint64_t clear_child_tid = (birth.flags & CLONE_CHILD_CLEARTID) != 0 ? birth.child_tid : 0;
   session_.adopt(child_tid, std::move(*child), process, space,
                  Birthright{clear_child_tid, affinity_, tsc_mode_, false, area, first});
@@ -142,7 +150,7 @@ void TaskLife::trap_cpuid() {
 void TaskLife::begin_patching(Snapshot& snapshot) {
   if (!session_.options().count_ticks) return;
   session_.foresee_modules(tid(), snapshot.mappings);
-  if (uses_gs(snapshot.mappings)) return session_.note("the program uses %gs: ticks are not counted");
+  if (session_.uses_gs(snapshot.mappings)) return session_.note("the program uses %gs: ticks are not counted");
   map_agent();
   if (!counts() || !session_.options().use_agent || space_->vdso.value == 0) return;
   tracee::lead_vdso_to(memory(), space_->vdso, tracee::kMostOfVdso, agent::directory().clock);
@@ -171,9 +179,12 @@ void TaskLife::enter_program(pid_t former) {
   traced_calls_ = 0;
   process_->program_sigsys.reset();
   process_->borrows_memory = false;
+  if (session_.ledger()) {
+    if (OwnSettings* own = session_.ledger()->entry(tid())) own->rseq = own->gs_base = 0;
+  }
   session_.forget_descriptors();  // the program's file is mapped now
   prepare_vdso(tid(), stopped(), *space_, session_);
-  auto snapshot = take_exec_snapshot(tid(), stopped(), *space_, session_);
+  auto snapshot = take_snapshot(tid(), stopped(), *space_, session_, SnapshotOf::Exec);
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
   begin_patching(*snapshot);
   snapshot->regs = stopped().regs();
@@ -182,7 +193,7 @@ void TaskLife::enter_program(pid_t former) {
   event.former = Tid(former);
   event.program = snapshot->executable;
   if (former == 0) session_.manifest().program = snapshot->executable;
-  struct stat file{};
+  struct stat file {};
   if (geteuid() != 0 && stat(event.program.c_str(), &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0) {
     session_.note("setuid or setgid program run without its privilege: " + event.program);
   }

@@ -18,6 +18,7 @@
 #include "syscalls/abi.h"
 #include "syscalls/effects.h"
 #include "tracee/broken.h"
+#include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -88,6 +89,7 @@ int TaskLife::on_syscall() {
     throw sched::EndRecording{fmt::format("task {} called {}, which can't be recorded: {}", tid(),
                                           syscalls::row(open.call.nr).name, open.decision.why)};
   }
+  if (open.call.nr == SYS_rseq && session_.ledger()) return keep_rseq(open), 0;
   if (open.decision.policy == Policy::Refuse) return refuse(open, open.decision.error), 0;
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
@@ -157,7 +159,7 @@ bool TaskLife::sends_unseen_output(const syscalls::Call& call) {
 // sockets say (net/core/sock.c, sock_no_mmap).
 bool TaskLife::maps_socket(const syscalls::Call& call) {
   if (call.nr != SYS_mmap || (call.args[3] & MAP_ANONYMOUS) != 0) return false;
-  struct stat file{};
+  struct stat file {};
   std::string path = fmt::format("/proc/{}/fd/{}", tid(), static_cast<int>(call.args[4]));
   return stat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode);
 }
@@ -170,7 +172,14 @@ void TaskLife::hide_ignored_interruption(Regs& after) {
   auto masks = tracee::signal_masks(tid());
   if (!pending || !masks) return;
   std::uint64_t arriving = *pending & ~masks->blocked;
-  if (arriving == 0 && !interrupted_by_us_) return;
+  if (arriving == 0 && !interrupted_by_us_) {
+    // Another thread has taken it. If it is this one's to handle, it has been kept back.
+    if (!deferred_.empty()) return;
+    const std::uint64_t timeout = after.r10;
+    tracee::wait_on(after, {});
+    after.r10 = timeout;
+    return stopped().set_regs(after);
+  }
   for (int signal = 1; signal <= 64; ++signal) {
     if (((arriving >> (signal - 1)) & 1) != 0 && action_of(signal) != SignalEvent::Action::Ignored) return;
   }
@@ -267,7 +276,7 @@ void TaskLife::note_file_effects(OpenCall& open) {
   using Kind = syscalls::FileEffect::Kind;
   using Where = syscalls::FileEffect::Where;
   if (effect.kind == Kind::None) return;
-  struct stat file{};
+  struct stat file {};
   std::string path = fmt::format("/proc/{}/fd/{}", tid(), effect.fd);
   if (effect.where == Where::Path) {
     auto name = memory().read_string(RemoteAddr(effect.path), 4096);

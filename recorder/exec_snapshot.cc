@@ -45,18 +45,6 @@ std::vector<std::string> split_at_nuls(const std::string& text) {
   return parts;
 }
 
-// A path under which the supervisor can open the file that `map` shows, or an empty string.
-std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
-  for (const std::string& path : {fmt::format("/proc/{}/exe", pid), fmt::format("/proc/{}/root{}", pid, map.name)}) {
-    struct stat file{};
-    if (stat(path.c_str(), &file) == 0 && file.st_ino == map.inode && S_ISREG(file.st_mode) &&
-        access(path.c_str(), R_OK) == 0) {
-      return path;
-    }
-  }
-  return {};
-}
-
 // Without the vdso's addresses in the auxiliary vector, the program makes system calls (getauxval(3)).
 void hide_vdso(AddressSpace& space, const Regs& regs) {
   auto stack = read_initial_stack(space.memory, regs.rsp);
@@ -75,7 +63,7 @@ void append_pages(Snapshot& snapshot, const AddressSpace& space, RemoteAddr star
 }
 
 Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& map, AddressSpace& space,
-                         Session& session, const tracee::PresentPages& present) {
+                         Session& session, const tracee::PresentPages& present, SnapshotOf what) {
   Mapping mapping;
   mapping.start = map.start;
   mapping.end = map.end;
@@ -84,10 +72,16 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
   mapping.grows_down = map.name == "[stack]";
   mapping.name = map.name;
   bool own_pages_only = map.inode != 0;
+  const bool is_memory = map.shared && what == SnapshotOf::Life;
   if (map.inode != 0) {
     std::string path = reachable_path(pid, map);
-    auto source =
-        path.empty() ? fail(ErrorKind::System, "unreachable") : session.backings().map_file(path, map.offset, map.name);
+    auto source = path.empty() ? fail(ErrorKind::System, "unreachable")
+                  : is_memory  ? session.backings().map_shared(path, map.offset, map.name)
+                               : session.backings().map_file(path, map.offset, map.name);
+    if (!source && is_memory) {
+      source = session.backings().map_memory({map.device, map.inode}, map.offset,
+                                             space.memory.read_some(map.start, map.end - map.start), map.name);
+    }
     if (source) {
       mapping.source = std::move(*source);
     } else {
@@ -95,7 +89,9 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
       session.note(fmt::format("file of a mapping can't be read, its content is kept in the snapshot: {}", map.name));
     }
   }
-  if (own_pages_only) {
+  if (map.shared && mapping.source.kind == MapSource::Kind::File) {
+    // All there is to know of it.
+  } else if (own_pages_only) {
     for (const auto& run : present.private_in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
   } else if (map.name == "[vdso]" || map.inode != 0) {
     append_pages(snapshot, space, map.start, map.end);
@@ -132,7 +128,21 @@ void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, S
   }
 }
 
-Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session) {
+// The last is open to the privileged alone (proc(5)), and shows files that were deleted.
+std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
+  for (const std::string& path : {fmt::format("/proc/{}/exe", pid), fmt::format("/proc/{}/root{}", pid, map.name),
+                                  fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, map.start.value, map.end.value)}) {
+    struct stat file {};
+    if (stat(path.c_str(), &file) == 0 && file.st_ino == map.inode && S_ISREG(file.st_mode) &&
+        access(path.c_str(), R_OK) == 0) {
+      return path;
+    }
+  }
+  return {};
+}
+
+Result<Snapshot> take_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session,
+                               SnapshotOf what) {
   Snapshot snapshot;
   snapshot.task = Tid(pid);
   snapshot.process = Tid(pid);
@@ -142,7 +152,8 @@ Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, Addr
   tracee::PresentPages present(pid);
   for (const auto& map : maps) {
     if (is_kernel_window(map.name) || agent::overlaps(map.start.value, map.end.value)) continue;
-    TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present));
+    TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present, what));
+    if (map.name == "[heap]") snapshot.brk = map.end.value;
   }
   snapshot.auxv = read_bytes(fmt::format("/proc/{}/auxv", pid));
   char exe[4096];
@@ -151,9 +162,9 @@ Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, Addr
   if (auto line = tracee::read_file(fmt::format("/proc/{}/cmdline", pid))) snapshot.arguments = split_at_nuls(*line);
   if (auto stat = tracee::read_file(fmt::format("/proc/{}/stat", pid))) {
     snapshot.brk_start = stat_field(*stat, 47);
-    snapshot.brk = snapshot.brk_start;
+    snapshot.brk = std::max(snapshot.brk, snapshot.brk_start);
   }
-  struct rlimit stack{};
+  struct rlimit stack {};
   prlimit(pid, RLIMIT_STACK, nullptr, &stack);
   snapshot.stack_limit = stack.rlim_cur;
   if (auto text = tracee::read_file(fmt::format("/proc/{}/personality", pid))) {

@@ -1,15 +1,22 @@
-// The state of a program at its first instruction: what the kernel and the ELF loader made of it. Replay starts here.
+// The state of a program at its first instruction (what the kernel and the ELF loader made of it) or later. Replay
+// starts here.
 #pragma once
 
 #include "format/snapshot.h"
 #include "recorder/session.h"
+#include "tracee/proc.h"
 
 namespace tmrec::recorder {
 
 // The task stands at the exit stop of a successful execve. Patches the vdso or hides it, and fills in the space's
 // gadget.
 void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session);
-// After that.
-Result<Snapshot> take_exec_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session);
+// After that; or of a program in the middle of its life, all of whose tasks are stopped: shared memory is stored anew.
+enum class SnapshotOf { Exec, Life };
+Result<Snapshot> take_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session,
+                               SnapshotOf what);
+
+// A path under which the supervisor can open the file that `map` of the process shows, or an empty string.
+std::string reachable_path(pid_t pid, const tracee::MapsLine& map);
 
 }  // namespace tmrec::recorder

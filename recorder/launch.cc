@@ -16,14 +16,13 @@
 #include <fmt/format.h>
 
 #include "recorder/rescue.h"
+#include "recorder/seize.h"
+#include "recorder/session.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
 
 namespace {
-
-constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                          PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 struct Pipe {
   int read_end = -1, write_end = -1;
@@ -77,12 +76,18 @@ struct ReportHeader {
   ErrorKind kind;
   std::uint64_t events;
   std::uint32_t error_size, ended_early_size;
+  bool as_asked;
+  int status;
 };
 
 void send_report(int fd, const Report& report) {
-  ReportHeader header{report.started, report.error.kind, report.events,
+  ReportHeader header{report.started,
+                      report.error.kind,
+                      report.events,
                       static_cast<std::uint32_t>(report.error.text.size()),
-                      static_cast<std::uint32_t>(report.ended_early.size())};
+                      static_cast<std::uint32_t>(report.ended_early.size()),
+                      report.as_asked,
+                      report.status};
   write_all(fd, &header, sizeof header);
   write_all(fd, report.error.text.data(), report.error.text.size());
   write_all(fd, report.ended_early.data(), report.ended_early.size());
@@ -94,6 +99,8 @@ bool receive_report(int fd, Report& report) {
   report.started = header.started;
   report.error.kind = header.kind;
   report.events = header.events;
+  report.as_asked = header.as_asked;
+  report.status = header.status;
   report.error.text.resize(header.error_size);
   report.ended_early.resize(header.ended_early_size);
   return read_all(fd, report.error.text.data(), header.error_size) &&
@@ -160,7 +167,7 @@ Report supervise_from_exec(pid_t program, const std::vector<std::string>& argv, 
                            const std::function<Report(pid_t, tracee::Stopped)>& supervise) {
   using tracee::Stop;
   Report report;
-  if (ptrace(PTRACE_SEIZE, program, 0, kOptions) < 0) {
+  if (ptrace(PTRACE_SEIZE, program, 0, kTraceOptions) < 0) {
     report.error = seize_error(errno);
     return report;
   }
@@ -264,7 +271,7 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   Inheritance inherited;
   sigprocmask(SIG_BLOCK, &set, &inherited.mask);
   // Where it is ignored, the kernel discards what waitpid should report (wait(2), NOTES), also to a tracer.
-  struct sigaction by_default{};
+  struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &by_default, &inherited.on_child);
 
@@ -310,6 +317,60 @@ Result<Launched> launch(const std::vector<std::string>& argv,
     launched.supervisor_died = true;
     launched.report.started = true;
   }
+  return launched;
+}
+
+Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue) {
+  Pipe reports;
+  if (reports.read_end < 0) return fail_errno("cannot create a pipe");
+  sigset_t set, inherited;
+  sigemptyset(&set);
+  for (int signal : {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+  sigprocmask(SIG_BLOCK, &set, &inherited);
+  const auto old_action = signal(SIGCHLD, SIG_DFL);
+  const pid_t front = getpid();
+  const pid_t supervisor = fork();
+  if (supervisor < 0) return fail_errno("cannot start the supervisor");
+  if (supervisor == 0) {
+    reports.close_read();
+    struct sigaction action {};
+    action.sa_handler = [](int) { ask_to_end(); };
+    sigaction(SIGTERM, &action, nullptr);
+    sigset_t mask = inherited;
+    sigdelset(&mask, SIGTERM);
+    prepare_supervisor(mask);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != front) ask_to_end();
+    Report report;
+    try {
+      report = supervise();
+    } catch (const std::exception& broken) {
+      report.started = true;
+      report.ended_early = fmt::format("internal error: {}", broken.what());
+    }
+    send_report(reports.write_end, report);
+    _exit(0);
+  }
+  reports.close_write();
+  Launched launched;
+  for (;;) {
+    int status = 0;
+    const pid_t done = waitpid(supervisor, &status, WNOHANG);
+    if (done == supervisor || (done < 0 && errno == ECHILD)) {
+      launched.supervisor_died = !WIFEXITED(status);
+      break;
+    }
+    siginfo_t info{};
+    const int got = sigwaitinfo(&set, &info);
+    if (got > 0 && got != SIGCHLD) kill(supervisor, SIGTERM);
+  }
+  if (launched.supervisor_died) rescue();
+  if (!receive_report(reports.read_end, launched.report)) {
+    launched.supervisor_died = true;
+    launched.report.started = true;
+  }
+  signal(SIGCHLD, old_action);
+  sigprocmask(SIG_SETMASK, &inherited, nullptr);
   return launched;
 }
 

@@ -26,6 +26,8 @@ struct Report {
   Error error;           // when not started
   std::uint64_t events = 0;
   std::string ended_early;
+  bool as_asked = false;  // it ended early because somebody wanted it to
+  int status = -1;        // of a program that is not the front's child, as wait(2) gives it; -1: it lives
 };
 
 struct Launched {
@@ -38,5 +40,10 @@ struct Launched {
 // Returns in the front when program and supervisor have ended.
 Result<Launched> launch(const std::vector<std::string>& argv,
                         const std::function<Report(pid_t program, tracee::Stopped first)>& supervise);
+
+// The same for a program that runs already. Signals that would end the front (SIGINT, SIGTERM, SIGHUP, SIGQUIT) tell
+// the supervisor to end the recording, and so does the front's death. `rescue` is called when the supervisor was
+// killed.
+Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue);
 
 }  // namespace tmrec::recorder

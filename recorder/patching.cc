@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "format/file_io.h"
+#include "recorder/exec_snapshot.h"
 #include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
@@ -163,7 +164,8 @@ bool TaskLife::map_block_from(const Session::StoredPlan& stored, const patch::Pl
   const std::int64_t fd = call_remotely(SYS_openat, {here, agent::kArguments, kOpenFlags, 0});
   if (fd < 0) return false;
   // Its path may lead elsewhere than ours.
-  struct stat wanted{}, opened{};
+  struct stat wanted {
+  }, opened{};
   const bool same = fstat(stored.file->get(), &wanted) == 0 &&
                     stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
                     wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino;
@@ -237,7 +239,7 @@ void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
     if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;
     if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0) continue;
     const std::string path = fmt::format("/proc/{}/root{}", tid(), map.name);
-    struct stat file{};
+    struct stat file {};
     if (stat(path.c_str(), &file) < 0 || file.st_ino != map.inode) continue;
     if (is_known(map.start, map.end)) continue;
     auto source = session_.backings().map_file(path, map.offset, map.name);
@@ -277,20 +279,45 @@ void TaskLife::leave_gs_to_program() {
   session_.append(tid(), PatchEvent{PatchEvent::Kind::Undone, space_->vdso, {}, {}, "[vdso]"});
 }
 
-// Whether one of a new program's modules does, so that nothing of it need be patched.
-bool TaskLife::uses_gs(const std::vector<Mapping>& mappings) {
+// Whether one of a program's modules does, so that nothing of it need be patched.
+bool Session::uses_gs(const std::vector<Mapping>& mappings) {
   return std::ranges::any_of(mappings, [this](const Mapping& mapping) {
     const MapSource& source = mapping.source;
     if ((mapping.prot & PROT_EXEC) == 0 || mapping.shared) return false;
     if (source.kind != MapSource::Kind::File || source.blob.hex.empty()) return false;
-    if (session_.is_left_alone(source.path)) return false;
+    if (is_left_alone(source.path)) return false;
     for (const patch::Reach reach : reaches_at(mapping.start)) {
-      const auto made = session_.plan(source, reach);
+      const auto made = plan(source, reach);
       if (made) return false;
       if (made.error().text == patch::kUsesGs) return true;
     }
     return false;
   });
+}
+
+// Stores files and plans beforehand, so that a running program need not wait for that.
+void Session::prepare_modules(pid_t pid) {
+  const auto maps = tracee::read_maps(pid);
+  if (!maps) return;
+  for (const auto& map : *maps) {
+    if (map.inode == 0 || map.shared) continue;
+    const std::string path = reachable_path(pid, map);
+    if (path.empty()) continue;
+    const auto source = backings_.map_file(path, map.offset, map.name);
+    if (!source || (map.prot & PROT_EXEC) == 0 || source->blob.hex.empty()) continue;
+    if (!options_.count_ticks || is_left_alone(source->path)) continue;
+    // As patch_module() will ask for them.
+    for (const patch::Reach reach : reaches_at(map.start)) {
+      const auto made = plan(*source, reach);
+      if (!made) continue;
+      const tracee::EncodedPlan& plan = **made;
+      const RemoteAddr text = tracee::text_of(*plan.plan, map.start, source->offset);
+      const RemoteAddr block = tracee::block_of(*plan.plan, text);
+      if (!plan.plan->edits.empty() && !is_free(*maps, block, block + plan.plan->block.size())) continue;
+      if (auto stored = store_plan(plan); !stored) return;
+      break;
+    }
+  }
 }
 
 void TaskLife::undo_patches(std::uint64_t start, std::uint64_t end) {

@@ -2,9 +2,14 @@
 // writes one trace.
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,16 +36,29 @@ struct Options {
   // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.
   std::function<void(const std::string& module)> on_planning = {};
   bool quiet = false;
+  std::optional<std::chrono::nanoseconds> duration = {};  // after which the recording ends
+  std::uint64_t max_bytes = 0;                            // size of the trace at which it ends, about; 0: none
+  // A running process to record, with its threads, its children and theirs; argv is empty.
+  pid_t attach = 0;
+  // Called in the supervisor once the program is being recorded. May not throw.
+  std::function<void()> on_joined = {};
+  std::shared_ptr<class Ledger> ledger = {};  // the recorder's own
 };
 
 struct Outcome {
   int exit_status = 0;  // what record itself must exit with: the program's, or 128+N after signal N
   std::uint64_t events = 0;
   std::string ended_early;  // not empty: why the recording stopped before the program did
+  bool as_asked = false;    // it did because of its limits, or was told to
 };
 
 // Runs the program to its end (or to the end of the recording, and then on, unrecorded). Errors are failures before the
 // program's first instruction; kinds NotFound, NotExecutable, Machine, Usage, System.
 Result<Outcome> record(const Options& options);
+
+// The same for a running program (Options::attach), until it ends or the recording is to: SIGINT, SIGTERM and SIGHUP
+// end it, too. The program then goes on as if nothing had been. exit_status: of the program if it has ended, else 0.
+// Errors leave the program as it was: Usage, Machine, System.
+Result<Outcome> attach(const Options& options);
 
 }  // namespace tmrec::recorder

@@ -9,19 +9,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "recorder/give_back.h"
+#include "recorder/ledger.h"
+#include "recorder/process_tree.h"
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
+#include "tracee/interrupted.h"
 #include "tracee/patched_space.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -29,25 +31,11 @@
 
 namespace tmrec::recorder {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::seconds(2);  // for a task to stop; one in an uninterruptible wait is left alone
 constexpr int kRounds = 5;                           // tasks are born while others are found
-
-std::vector<pid_t> numbers_in(const std::string& directory) {
-  std::vector<pid_t> found;
-  std::error_code error;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename();
-    pid_t number = 0;
-    const auto [rest, failed] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (failed == std::errc() && rest == name.data() + name.size()) found.push_back(number);
-  }
-  return found;
-}
 
 struct Stat {
   pid_t parent = 0;
@@ -72,20 +60,6 @@ bool is_marked(pid_t pid) {
   if (!personality || (std::stoul("0" + *personality, nullptr, 16) & ADDR_NO_RANDOMIZE) == 0) return false;
   const auto status = tracee::read_file(fmt::format("/proc/{}/status", pid));
   return status && status->find("TracerPid:\t0\n") != std::string::npos;
-}
-
-// The program and its descendants, quickly: each of them may be about to execute rdtsc.
-std::vector<pid_t> descendants(pid_t program) {
-  std::vector<pid_t> found{program};
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    for (const pid_t tid : numbers_in(fmt::format("/proc/{}/task", found[i]))) {
-      const auto children = tracee::read_file(fmt::format("/proc/{}/task/{}/children", found[i], tid));
-      const char* at = children ? children->c_str() : "";
-      pid_t child = 0;
-      for (int used = 0; std::sscanf(at, "%d%n", &child, &used) == 1; at += used) found.push_back(child);
-    }
-  }
-  return found;
 }
 
 // Processes of the recording, orphans too.
@@ -115,11 +89,13 @@ struct Patient {
   std::optional<tracee::Stopped> stopped;
   int signal = 0;  // was about to be delivered
   bool gone = false;
+  tracee::Stop stop;
+  std::optional<std::chrono::nanoseconds> ran;  // last_ran() before it was interrupted
 };
 
 class Rescue {
  public:
-  explicit Rescue(pid_t program) : program_(program) {
+  explicit Rescue(pid_t program, const Ledger* ledger = nullptr) : program_(program), ledger_(ledger) {
     // The calling process was not pinned to the recording's CPU.
     sched_getaffinity(0, sizeof affinity_, &affinity_);
   }
@@ -136,16 +112,18 @@ class Rescue {
  private:
   bool help_process(pid_t pid) {
     std::vector<Patient> patients;
-    for (const pid_t tid : numbers_in(fmt::format("/proc/{}/task", pid))) {
+    for (const pid_t tid : threads_of(pid)) {
       if (helped_.contains(tid)) continue;
       helped_.insert(tid);
+      Patient patient{.tid = tid, .stopped = {}, .stop = {}, .ran = tracee::last_ran(tid)};
       if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) continue;
       ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-      patients.push_back({tid, std::nullopt});
+      patients.push_back(std::move(patient));
     }
     if (patients.empty()) return false;
     const bool all_stopped = await_stops(patients);
-    if (all_stopped) try_untrap(pid, patients);
+    if (all_stopped && ledger_ != nullptr) give_back_to(pid, patients);
+    if (all_stopped && ledger_ == nullptr) try_untrap(pid, patients);
     for (Patient& patient : patients) {
       if (patient.stopped) std::move(*patient.stopped).detach(patient.signal);
     }
@@ -180,7 +158,27 @@ class Rescue {
       return;
     }
     patient.stopped = tracee::Running(patient.tid).stopped();
+    patient.stop = stop;
     if (stop.kind == tracee::Stop::Kind::Signal) patient.signal = stop.signal;
+  }
+
+  void give_back_to(pid_t pid, std::vector<Patient>& patients) {
+    std::vector<LeavingTask> tasks(patients.size());
+    std::vector<LeavingTask*> leaving;
+    for (std::size_t i = 0; i < patients.size(); ++i) {
+      Patient& patient = patients[i];
+      if (!patient.stopped) continue;
+      LeavingTask& task = tasks[i];
+      task.task = &*patient.stopped;
+      task.stop = patient.stop;
+      task.own.affinity = affinity_;
+      if (const OwnSettings* own = ledger_->find(patient.tid, pid)) task.own = *own;
+      if (task.own.tid != patient.tid) task.own.rseq = 0;
+      if (const auto ran = tracee::last_ran(patient.tid); ran && patient.ran) task.waited = *ran - *patient.ran;
+      leaving.push_back(&task);
+    }
+    give_back(leaving, nullptr, true, ledger_->cpuid_trapped);
+    for (std::size_t i = 0; i < patients.size(); ++i) patients[i].signal = tasks[i].signal;
   }
 
   void try_untrap(pid_t pid, std::vector<Patient>& patients) {
@@ -218,6 +216,7 @@ class Rescue {
   }
 
   pid_t program_;
+  const Ledger* ledger_;
   cpu_set_t affinity_{};
   std::set<pid_t> helped_;
   std::optional<int> program_status_;
@@ -225,9 +224,22 @@ class Rescue {
 
 }  // namespace
 
+void rescue_attached(const Ledger& ledger) {
+  Rescue rescue(0, &ledger);
+  for (int i = 0; i < kRounds; ++i) {
+    std::vector<pid_t> processes;
+    for (std::uint32_t entry = 0; entry < ledger.size(); ++entry) {
+      for (const pid_t pid : descendants(ledger[entry].process)) {
+        if (std::ranges::count(processes, pid) == 0) processes.push_back(pid);
+      }
+    }
+    if (!rescue.help(processes)) return;
+  }
+}
+
 std::optional<int> rescue_tasks(pid_t program) {
   Rescue rescue(program);
-  rescue.help(descendants(program));
+  rescue.help(descendants(program));  // quickly: each of them may be about to execute rdtsc
   for (int i = 0; i < kRounds && rescue.help(recorded_processes(program)); ++i) {
   }
   return rescue.program_status();

@@ -18,4 +18,8 @@ namespace tmrec::recorder {
 // `program`: the recording's first process, a child of the calling process. Its wait status, when it ended meanwhile.
 std::optional<int> rescue_tasks(pid_t program);
 
+class Ledger;
+// The same for programs that were attached to, whose tasks get back what the ledger says (give_back.h).
+void rescue_attached(const Ledger& ledger);
+
 }  // namespace tmrec::recorder

@@ -17,6 +17,7 @@
 
 #include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
+#include "tracee/interrupted.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
 #include "tracee/vdso.h"
@@ -27,13 +28,16 @@ namespace {
 
 // Set ten times a second: looking at every task more often would cost without being of use.
 std::atomic<bool> heartbeat;
+std::atomic<bool> end_asked;
 
 std::pair<std::uint64_t, std::uint64_t> identity(const struct stat& file) { return {file.st_dev, file.st_ino}; }
 
 }  // namespace
 
+void ask_to_end() { end_asked = true; }
+
 void start_heartbeat() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int) { heartbeat = true; };
   sigaction(SIGALRM, &action, nullptr);
   itimerval every{{0, 100'000}, {0, 100'000}};
@@ -60,9 +64,10 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
                    if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                  },
              .on_tick = [this] { tick(); }}) {
+  ledger_ = options_.ledger;
   if (options_.on_planning) plans_.set_on_wait(options_.on_planning);
   auto identify = [](int fd) -> OwnStream {
-    struct stat file{};
+    struct stat file {};
     bool inherited = (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;  // not inherited: stands for one that was closed
     if (!inherited || fstat(fd, &file) < 0) return {};
     return {true, file.st_dev, file.st_ino};
@@ -153,7 +158,7 @@ Stream Session::stream_of(pid_t tid, int fd) const {
   if (!own_stdout_.known && !own_stderr_.known) return Stream::None;
   char path[48];
   std::snprintf(path, sizeof path, "/proc/%d/fd/%d", tid, fd);
-  struct stat file{};
+  struct stat file {};
   if (stat(path, &file) < 0) return Stream::None;
   auto [device, inode] = identity(file);
   bool is_stdout = own_stdout_.known && own_stdout_.device == device && own_stdout_.inode == inode;
@@ -165,7 +170,9 @@ Stream Session::stream_of(pid_t tid, int fd) const {
 
 void Session::tick() {
   if (log_->failed()) throw sched::EndRecording{log_->error().text};
+  if (end_asked) throw sched::EndRecording{"it was told to end", true};
   if (!heartbeat.exchange(false)) return;
+  check_limits();
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
     life->interrupt_if_due();
@@ -176,6 +183,25 @@ void Session::tick() {
         fmt::format("task {} computes without a system call while signal {} waits for it, and can't be interrupted",
                     tid, life->deferred().front().si_signo)};
   }
+}
+
+void Session::check_limits() {
+  const auto recorded = std::chrono::steady_clock::now() - begun_;
+  if (options_.duration && recorded >= *options_.duration) {
+    const double seconds = std::chrono::duration<double>(*options_.duration).count();
+    throw sched::EndRecording{fmt::format("{:g} s were over, as asked", seconds), true};
+  }
+  if (options_.max_bytes == 0) return;
+  std::uint64_t size = 0;
+  std::error_code none;
+  for (std::filesystem::recursive_directory_iterator it(trace_.path(), none), end; !none && it != end;
+       it.increment(none)) {
+    std::error_code gone;
+    const auto bytes = it->is_regular_file(gone) ? it->file_size(gone) : 0;
+    if (!gone) size += bytes;
+  }
+  if (size >= options_.max_bytes)
+    throw sched::EndRecording{fmt::format("the trace has {} bytes, as asked", size), true};
 }
 
 std::vector<AddressRange> Session::in_flux(const AddressSpace& space) const {
@@ -208,6 +234,16 @@ void Session::adopt(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process>
   });
 }
 
+TaskLife& Session::adopt_joined(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process,
+                                std::shared_ptr<AddressSpace> space, const Birthright& rights) {
+  ++process->tasks;
+  ++space->tasks;
+  spaces_[tid] = space;
+  sched::LoopTask& task = loop_.add(tid, std::move(stopped),
+                                    [this](sched::LoopTask& of) { std::shared_ptr(lives_.at(of.tid()))->live(false); });
+  return *(lives_[tid] = std::make_shared<TaskLife>(*this, task, std::move(process), std::move(space), rights));
+}
+
 void Session::task_ended(pid_t tid) {
   spaces_.erase(tid);
   lives_.erase(tid);
@@ -232,7 +268,8 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
     tracee::undo_all_patches(task.tid(), *memory);  // the other tasks of its space are stopped too
     agent::stand_down(*memory);
   }
-  const bool dispatched = stop.kind == tracee::Stop::Kind::Signal && agent::is_dispatch(task.siginfo());
+  const siginfo_t info = stop.kind == tracee::Stop::Kind::Signal ? task.siginfo() : siginfo_t{};
+  const bool dispatched = stop.kind == tracee::Stop::Kind::Signal && agent::is_dispatch(info);
   Regs regs = task.regs();
   if (dispatched) {
     // The call is made again, and reaches the kernel.
@@ -242,6 +279,9 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   }
   auto gadget = memory ? call_gadget_in(*memory) : std::nullopt;
   if (!gadget) return dispatched;
+  tracee::wait_on(regs, {});
+  // From where the kernel makes its call again no signal is delivered by detaching.
+  const bool queues = stop.kind == tracee::Stop::Kind::Signal && !dispatched && tracee::is_interrupted(regs);
   Regs at_call = regs;
   // A task at a system call entry is about to perform it: the number is taken back and the call made again.
   bool at_entry = static_cast<std::int64_t>(regs.rax) == -ENOSYS && static_cast<std::int64_t>(regs.orig_rax) >= 0;
@@ -259,13 +299,18 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   if (manifest_.cpuid_trapped) {
     tracee::recorded_call(task, *memory, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
+  if (queues) arrived.push_back(info);
   if (life != lives_.end()) {
     life->second->give_up_agent(task, arrived);
     std::erase_if(arrived, [&](const siginfo_t& info) { return life->second->is_interrupt(info); });
   }
   tracee::queue_signals(task, *memory, *gadget, arrived);
-  task.set_regs(regs);
-  return dispatched;
+  if (tracee::is_interrupted(regs)) {
+    tracee::stand_interrupted(task, regs, arrived);
+  } else {
+    task.set_regs(regs);
+  }
+  return dispatched || queues;
 }
 
 std::string Session::run(pid_t pid, tracee::Stopped first) {
@@ -273,15 +318,23 @@ std::string Session::run(pid_t pid, tracee::Stopped first) {
   if (!memory) return memory.error().text;
   auto space = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory)});
   auto process = std::make_shared<Process>(Process{pid, 0});
-  std::string ended_early;
-  try {
+  return run_to_end(pid, [&] {
     Birthright first_task;
     first_task.at_exec = true;
     first_pid_ = pid;
     adopt(pid, std::move(first), process, space, first_task);
+  });
+}
+
+std::string Session::run_to_end(pid_t pid, const std::function<void()>& begin) {
+  std::string ended_early;
+  try {
+    begin();
+    begun_ = std::chrono::steady_clock::now();
     loop_.run();
   } catch (const sched::EndRecording& end) {
     ended_early = end.reason;
+    ended_as_asked_ = end.asked;
   } catch (const std::exception& broken) {
     ended_early = fmt::format("internal error: {}", broken.what());
   } catch (const tracee::TaskDied& died) {
@@ -289,8 +342,14 @@ std::string Session::run(pid_t pid, tracee::Stopped first) {
   } catch (const tracee::ImpossibleState& state) {
     ended_early = fmt::format("internal error: {}", state.what);
   }
-  if (!ended_early.empty())
+  if (!ended_early.empty() && ledger_) {
+    for (const auto& [tid, life] : lives_) {
+      if (const auto ran = tracee::last_ran(tid)) ran_before_[tid] = *ran;
+    }
+    loop_.release_together([this](auto& leaving, bool all) { leave(leaving, all); });
+  } else if (!ended_early.empty()) {
     loop_.release_all([this](tracee::Stopped& task, const tracee::Stop& stop) { return release(task, stop); });
+  }
   append(pid, EndEvent{ended_early});
   return ended_early;
 }

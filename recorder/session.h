@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <array>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "recorder/call_ring.h"
 #include "recorder/early_binding.h"
 #include "recorder/foresight.h"
+#include "recorder/ledger.h"
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "sched/loop.h"
@@ -84,6 +86,10 @@ struct Birthright {
 };
 
 class TaskLife;
+struct SeizedTask;
+
+// The recording is to end soon (a signal handler may say so).
+void ask_to_end();
 
 class Session {
  public:
@@ -93,6 +99,18 @@ class Session {
   // Records the program whose first process `pid` stands at the exit stop of its execve, until the last task of the
   // recording has ended. Returns why it ended before that, or an empty string.
   std::string run(pid_t pid, tracee::Stopped first);
+
+  // Records a running program, all of whose tasks are stopped, until it has ended or the recording is to; then lets go
+  // of it. join.cc
+  std::string run_joined(std::vector<SeizedTask>& tasks);
+  // Before it is stopped: what can be prepared. patching.cc
+  void prepare_modules(pid_t pid);
+  // Snapshots that are still being written; returns what went wrong.
+  std::string await_snapshots();
+  // Set when the program was joined: what its tasks have had before.
+  const std::shared_ptr<Ledger>& ledger() const { return ledger_; }
+  // The recording ended because somebody wanted it to.
+  bool ended_as_asked() const { return ended_as_asked_; }
 
   EventNo append(pid_t task, EventBody body);
   EventNo append(pid_t task, EventBody body, Ticks ticks);
@@ -107,6 +125,7 @@ class Session {
   Result<StoredPlan> store_plan(const tracee::EncodedPlan& plan);
   // Begins making the plans that a program will need, as far as can be told at its first instruction.
   void foresee_modules(pid_t pid, const std::vector<Mapping>& mappings);
+  bool uses_gs(const std::vector<Mapping>& mappings);
   // The user wants this module unpatched.
   bool is_left_alone(const std::string& path) const;
   // What agents know of descriptors is out of date: of this program, or of all.
@@ -158,6 +177,14 @@ class Session {
   Stream stream_of(pid_t tid, int fd) const;
 
  private:
+  std::string run_to_end(pid_t pid, const std::function<void()>& begin);
+  void join_process(const std::vector<SeizedTask*>& tasks);
+  TaskLife& adopt_joined(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process,
+                         std::shared_ptr<AddressSpace> space, const Birthright& rights);
+  void leave_half_joined(const std::vector<SeizedTask*>& tasks);
+  void write_later(Snapshot snapshot, const std::filesystem::path& path);
+  void leave(std::vector<sched::Loop::Leaving>& leaving, bool all);
+  void check_limits();
   bool release(tracee::Stopped& task, const tracee::Stop& stop);
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
   void tick();
@@ -177,9 +204,10 @@ class Session {
   std::vector<std::weak_ptr<CallRing>> rings_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::uint64_t last_check_ = 0;                      // the event it followed
-  std::chrono::steady_clock::time_point checked_;     // when it was done
-  std::chrono::steady_clock::duration check_cost_{};  // how long it took
+  std::chrono::steady_clock::time_point begun_ = started_;  // when the program went on
+  std::uint64_t last_check_ = 0;                            // the event it followed
+  std::chrono::steady_clock::time_point checked_;           // when it was done
+  std::chrono::steady_clock::duration check_cost_{};        // how long it took
   pid_t first_pid_ = 0;
   std::optional<int> exit_status_;
   std::unordered_map<pid_t, std::weak_ptr<AddressSpace>> spaces_;  // by task, to release it
@@ -189,6 +217,10 @@ class Session {
     std::uint64_t device = 0, inode = 0;
   };
   OwnStream own_stdout_, own_stderr_;
+  std::shared_ptr<Ledger> ledger_;
+  std::vector<std::future<Result<void>>> snapshots_;
+  std::unordered_map<pid_t, std::chrono::nanoseconds> ran_before_;  // last_ran(), before tasks are stopped to let go
+  bool ended_as_asked_ = false;
 };
 
 }  // namespace tmrec::recorder

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 
+#include "recorder/give_back.h"
 #include "recorder/memory_check.h"
+#include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -33,10 +35,10 @@ TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Proc
 
 void TaskLife::live(bool at_exec) {
   try {
-    if (!at_exec) start_counter(last_ticks_);
-    stand_at(stopped().regs());
+    if (!at_exec && !joined_) start_counter(last_ticks_);
+    if (!joined_) stand_at(stopped().regs());
     if (at_exec) enter_program(0);
-    int signal = 0;
+    int signal = first_stop_ ? handle(*first_stop_) : 0;
     for (;;) {
       at_event_ = false;
       const Resume how = conduct();
@@ -49,6 +51,31 @@ void TaskLife::live(bool at_exec) {
   } catch (const tracee::TaskDied&) {
   }
   end_of_life();
+}
+
+void TaskLife::stand_joined(const Regs& regs, const Stop& stop, std::vector<siginfo_t> arrived) {
+  joined_ = true;
+  if (tracee::is_interrupted(regs) || stop.kind == Stop::Kind::GroupStop) {
+    const Stop now = tracee::stand_interrupted(stopped(), regs, arrived);
+    if (now.kind == Stop::Kind::GroupStop) first_stop_ = now;
+  } else {
+    stopped().set_regs(regs);
+  }
+  stand_at(regs);
+  if (tracee::is_interrupted(regs)) {
+    Regs entry = regs;
+    entry.rax = static_cast<std::uint64_t>(-ENOSYS);
+    interrupted_ = open_call(entry);
+  }
+  for (const siginfo_t& info : arrived) defer(info);
+  if (!deferred_.empty()) stop_soon();
+}
+
+void TaskLife::give_back_to(LeavingTask& leaving) const {
+  if (affinity_) leaving.own.affinity = *affinity_;
+  leaving.own.tsc_mode = tsc_mode_;
+  if (space_->dumpable != 1) leaving.own.dumpable = space_->dumpable;
+  leaving.kept.assign(deferred_.begin(), deferred_.end());
 }
 
 int TaskLife::handle(const Stop& stop) {

@@ -16,6 +16,8 @@
 
 namespace tmrec::recorder {
 
+struct LeavingTask;
+
 class TaskLife {
  public:
   TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Process> process,
@@ -39,6 +41,12 @@ class TaskLife {
   const AddressSpace& space() const { return *space_; }
   const Process& process() const { return *process_; }
   void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
+  // A task that is joined in the middle of its life, before it runs: its program is patched; it stands with `regs` as
+  // it stood in `stop`, and signals have arrived.
+  void patch_joined(const std::vector<Mapping>& mappings) { patch_program(mappings); }
+  void stand_joined(const Regs& regs, const tracee::Stop& stop, std::vector<siginfo_t> arrived);
+  // What it is to have when the recording ends.
+  void give_back_to(LeavingTask& leaving) const;
   // A signal has waited so long that the program would notice.
   bool is_overdue(std::chrono::steady_clock::time_point now) const;
 
@@ -114,7 +122,6 @@ class TaskLife {
   void undo_patches_for(const syscalls::Call& call);
   void undo_patches(std::uint64_t start, std::uint64_t end);
   void leave_gs_to_program();
-  bool uses_gs(const std::vector<Mapping>& mappings);
 
   // calls.cc: one system call from its entry stop to its exit stop.
   struct OpenCall {
@@ -145,6 +152,7 @@ class TaskLife {
   void note_mapping(OpenCall& open, const Regs& after);
   // True when the call was answered here (virtual_calls.cc).
   bool answer_virtually(OpenCall& open);
+  void keep_rseq(OpenCall& open);
 
   // births.cc
   std::uint64_t record_birth(OpenCall& open);  // returns the CLONE_* flags
@@ -198,6 +206,8 @@ class TaskLife {
   std::uint64_t seen_count_ = 0;
   std::chrono::steady_clock::time_point seen_at_;
   int signal_ = 0;
+  bool joined_ = false;
+  std::optional<tracee::Stop> first_stop_;  // not handled yet: job control had stopped it when it was joined
   // The agent: set up for this task, by Syscall User Dispatch; performing its calls now, as its memory says; not for
   // the call that it stands in front of.
   bool dispatched_ = false, conducts_ = false, traced_once_ = false;

@@ -11,6 +11,21 @@
 
 namespace tmrec::recorder {
 
+// A program that was joined knows that rseq works, and a thread may be about to register its area: it is registered
+// when the recording lets go. Meanwhile the area says what an unregistered one says, and programs ask the kernel.
+void TaskLife::keep_rseq(OpenCall& open) {
+  OwnSettings* own = session_.ledger()->entry(tid());
+  if (own == nullptr) return refuse(open, ENOSYS);
+  constexpr std::uint64_t kUnregister = 1;  // RSEQ_FLAG_UNREGISTER
+  const auto& args = open.call.args;
+  const bool registers = (args[2] & kUnregister) == 0;
+  if (registers == (own->rseq != 0)) return skip_call(open, registers ? -EBUSY : -EINVAL);
+  own->rseq_size = static_cast<std::uint32_t>(args[1]);
+  own->rseq_signature = static_cast<std::uint32_t>(args[3]);
+  own->rseq = registers ? args[0] : 0;
+  skip_call(open, 0);
+}
+
 bool TaskLife::answer_virtually(OpenCall& open) {
   const auto& args = open.call.args;
   auto store = [&](std::uint64_t addr, const void* bytes, std::size_t size) {

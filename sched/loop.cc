@@ -145,6 +145,7 @@ LoopTask& Loop::add(pid_t tid, Stopped first, std::function<void(LoopTask&)> bod
   LoopTask& added = *task;
   added.priority_ = policy_.priority();
   added.stopped_ = std::move(first);
+  added.stop_.kind = Stop::Kind::EventStop;
   // The kernel may give the id of a task that has ended, and whose fiber has, to a new one.
   tasks_[tid] = std::move(task);
   make_ready(added);
@@ -362,10 +363,72 @@ void Loop::check_newborns() {
   }
 }
 
-void Loop::release_all(const std::function<bool(Stopped&, const Stop&)>& release) {
+// Tasks that cannot be stopped within the time are left out. One that has just made a task, or begun a program, is
+// taken to the end of that call first: changed registers would lose its result.
+void Loop::stop_all(std::chrono::milliseconds patience) {
   for (auto& [tid, task] : tasks_) {
     if (task->running_) task->running_->interrupt();
   }
+  const auto until = Clock::now() + patience;
+  auto still_running = [this] {
+    bool any = false;
+    for (auto& [tid, task] : tasks_) {
+      const auto kind = task->stop_.kind;
+      const bool midway = kind == Stop::Kind::Clone || kind == Stop::Kind::Exec || kind == Stop::Kind::VforkDone;
+      if (task->stopped_ && midway) {
+        task->running_ = std::move(*task->stopped_).resume(Resume::ToSyscall);
+        task->stopped_.reset();
+      }
+      any = any || task->running_.has_value();
+    }
+    return any;
+  };
+  while (still_running() && Clock::now() < until) {
+    if (!wait_one(false)) {
+      if (all_gone_) break;
+      sched_yield();
+    }
+  }
+}
+
+void Loop::release_together(const std::function<void(std::vector<Leaving>&, bool)>& release) {
+  auto release_stopped = [&](bool all) {
+    std::deque<Stopped> born;
+    std::vector<Leaving> leaving;
+    for (auto& [tid, newborn] : newborns_) {
+      if (!WIFSTOPPED(newborn.status)) continue;
+      born.push_back(tracee::Running(tid).stopped());
+      leaving.push_back({&born.back(), tracee::decode_wait_status(newborn.status)});
+    }
+    newborns_.clear();
+    for (auto& [tid, task] : tasks_) {
+      if (!task->stopped_) continue;
+      if (is_end(task->stop_)) {
+        std::move(*task->stopped_).detach();
+        task->stopped_.reset();
+      } else {
+        leaving.push_back({&*task->stopped_, task->stop_});
+      }
+    }
+    release(leaving, all);
+    for (Leaving& one : leaving) std::move(*one.task).detach(one.signal);
+    for (auto& [tid, task] : tasks_) task->stopped_.reset();
+  };
+  auto running = [this] {
+    return std::any_of(tasks_.begin(), tasks_.end(), [](auto& e) { return e.second->running_.has_value(); });
+  };
+  constexpr std::chrono::milliseconds kPatience(300), kMorePatience(5000);
+  stop_all(kPatience);
+  const bool all = !running();
+  release_stopped(all);
+  if (all) return;
+  // Those that wait for one that was just released: for a child that shares memory to execute a program (vfork).
+  stop_all(kMorePatience);
+  release_stopped(false);
+}
+
+void Loop::release_all(const std::function<bool(Stopped&, const Stop&)>& release) {
+  stop_all(std::chrono::seconds(2));
   // One that can't be released must not keep the others.
   auto let_go = [&](Stopped& task, const Stop& stop) {
     bool swallows = false;
@@ -377,16 +440,6 @@ void Loop::release_all(const std::function<bool(Stopped&, const Stop&)>& release
     }
     std::move(task).detach(stop.kind == Stop::Kind::Signal && !swallows ? stop.signal : 0);
   };
-  auto until = Clock::now() + std::chrono::seconds(2);
-  auto still_running = [this] {
-    return std::any_of(tasks_.begin(), tasks_.end(), [](auto& e) { return e.second->running_.has_value(); });
-  };
-  while (still_running() && Clock::now() < until) {
-    if (!wait_one(false)) {
-      if (all_gone_) break;
-      sched_yield();
-    }
-  }
   for (auto& [tid, newborn] : newborns_) {
     if (!WIFSTOPPED(newborn.status)) continue;
     Stopped task = tracee::Running(tid).stopped();

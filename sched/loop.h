@@ -34,6 +34,7 @@ struct TaskEnding {};
 // Thrown into a fiber, or out of Loop::run, when the recording is to end while its tasks still live.
 struct EndRecording {
   std::string reason;
+  bool asked = false;  // somebody wanted it to
 };
 
 class LoopTask {
@@ -126,12 +127,23 @@ class Loop {
   // abandoned.
   void release_all(const std::function<bool(tracee::Stopped&, const tracee::Stop&)>& release);
 
+  // The same, with one call for all tasks before the first of them is detached, with `signal`. `all`: there are no
+  // others; else it is called again for those that could only be stopped later.
+  struct Leaving {
+    tracee::Stopped* task;
+    tracee::Stop stop;
+    int signal = 0;
+    void* extra = nullptr;  // the caller's
+  };
+  void release_together(const std::function<void(std::vector<Leaving>&, bool all)>& release);
+
   // How long a task may compute while another one is ready; then run() throws EndRecording.
   std::chrono::milliseconds starvation_limit{1000};
 
  private:
   friend class LoopTask;
 
+  void stop_all(std::chrono::milliseconds patience);
   bool wait_one(bool block);
   void dispatch(pid_t tid, int status);
   void take_over_leader(pid_t leader, int status);

@@ -61,8 +61,8 @@ _tmrec() {
 
   local options=
   case $command in
-    '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ndoctor\n--version\n'"$general" "$current"; return ;;
-    record) options=$'--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
+    '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ntrigger\ndoctor\n--version\n'"$general" "$current"; return ;;
+    record) options=$'--pid\n--for\n--max-size\n--on-signal\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
     replay) options=$'--autonomous\n--verify' ;;
     dump) options=$'--from\n--to\n--tid\n--json' ;;
     info | ls | doctor) options=--json ;;

@@ -94,6 +94,9 @@ bool same(const PatchEvent& a, const PatchEvent& b) {
   return kind == b.kind && text == b.text && block == b.block && plan == b.plan && module == b.module;
 }
 bool same(const Mapping& a, const Mapping& b);
+bool same(const AttachEvent::Thread& a, const AttachEvent::Thread& b);
+bool same(const AttachEvent::ForkAdvice& a, const AttachEvent::ForkAdvice& b);
+
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;

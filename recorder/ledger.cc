@@ -1,0 +1,43 @@
+#include "recorder/ledger.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+namespace tmrec::recorder {
+
+std::shared_ptr<Ledger> Ledger::make() {
+  void* const at =
+      mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return nullptr;
+  static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+  // Pages of zeros are an empty ledger: its entries are not touched before they are used.
+  return {static_cast<Ledger*>(at), [](Ledger* ledger) { munmap(ledger, sizeof(Ledger)); }};
+}
+
+bool Ledger::add(const OwnSettings& settings) {
+  const std::uint32_t next = count_.load(std::memory_order_relaxed);
+  if (next >= kMost) return false;
+  entries_[next] = settings;
+  count_.store(next + 1, std::memory_order_release);
+  return true;
+}
+
+// The last one counts: the kernel may give the number of a task that has ended to another.
+OwnSettings* Ledger::entry(pid_t tid) {
+  for (std::uint32_t i = size(); i-- > 0;) {
+    if (entries_[i].tid == tid) return &entries_[i];
+  }
+  return nullptr;
+}
+
+const OwnSettings* Ledger::find(pid_t tid, pid_t process) const {
+  const OwnSettings* of_process = nullptr;
+  for (std::uint32_t i = size(); i-- > 0;) {
+    if (entries_[i].tid == tid) return &entries_[i];
+    if (entries_[i].process == process) of_process = &entries_[i];
+  }
+  return of_process;
+}
+
+}  // namespace tmrec::recorder

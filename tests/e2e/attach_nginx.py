@@ -1,0 +1,5 @@
+"""nginx with two workers, attached to under load."""
+
+from attaching.servers import check, nginx
+
+check(nginx)

@@ -1,0 +1,5 @@
+"""node, attached to under load."""
+
+from attaching.servers import check, node
+
+check(node)

@@ -1,0 +1,5 @@
+"""redis-server, attached to under load."""
+
+from attaching.servers import check, redis
+
+check(redis)
