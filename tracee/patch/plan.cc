@@ -77,6 +77,7 @@ class Planner {
     bool near = insn.kind == Kind::JccNear || insn.kind == Kind::JmpNear || insn.kind == Kind::Call;
     bool possible = !insn.odd && insn.kind != Kind::Xbegin && !windows_.entered_inside(insn);
     if (possible && near) return retarget(index, kind);
+    if (possible && kind == SiteKind::Syscall && before_syscall(index)) return;
     if (possible && window(index)) return;
     if (possible && is_short_branch(insn.kind) && springboard(index, kind)) return;
     if (possible && is_direct_branch(insn.kind) && header(index, kind)) return;
@@ -162,6 +163,32 @@ class Planner {
     }
   }
 
+  // The system call stays as well, for who comes to it otherwise: from a signal handler, and perhaps when nobody is
+  // there any more who could help a task out of a window. What stands in front of it leads to the agent, by a short
+  // jump to padding where there is no room for a long one.
+  bool before_syscall(std::size_t index) {
+    const std::uint32_t at = code_.insns()[index].at;
+    constexpr std::uint32_t kHopLength = 2;
+    if (auto window = windows_.up_to(index, kJumpLength)) {
+      auto va = trampolines_.copy_window(*window, windows_.mask_of(*window), Method::Window);
+      if (va) return replace(*window, at, *va), true;
+    }
+    auto window = windows_.up_to(index, kHopLength);
+    if (!window) return false;
+    const std::uint32_t begin = windows_.begin_of(*window);
+    auto from = windows_.springboard(begin + kHopLength);
+    if (!from) return false;
+    auto va = trampolines_.copy_window(*window, RelMask{false, false, false, true}, Method::Springboard, *from);
+    if (!va) return false;
+    windows_.take(*window);
+    const std::uint32_t hop = edit(begin, at - begin);
+    plan_.edit_bytes[hop] = 0xeb;
+    plan_.edit_bytes[hop + 1] = static_cast<std::uint8_t>(*from - (begin + kHopLength));
+    plan_.edit_bytes[edit(*from, 1)] = 0xe9;
+    write_rel(edit(*from + 1, 4), *from + kJumpLength, *va);
+    return true;
+  }
+
   bool is_function(std::uint32_t at) const {
     auto f = std::ranges::lower_bound(code_.functions(), at, {}, &FunctionRange::begin);
     return f != code_.functions().end() && f->begin == at;
@@ -169,7 +196,12 @@ class Planner {
 
   // Returns the index of its first byte in edit_bytes.
   std::uint32_t jump_from(const Window& window, std::int64_t to) {
-    std::uint32_t begin = windows_.begin_of(window), end = windows_.end_of(window);
+    return replace(window, windows_.end_of(window), to);
+  }
+
+  // The same for the bytes of the window in front of `end`.
+  std::uint32_t replace(const Window& window, std::uint32_t end, std::int64_t to) {
+    std::uint32_t begin = windows_.begin_of(window);
     windows_.take(window);
     std::uint32_t bytes = edit(begin, end - begin);
     plan_.edit_bytes[bytes] = 0xe9;

@@ -229,8 +229,9 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
   plan_.sites.push_back({insn.at, stop, *kind, method, insn.length});
 }
 
-std::optional<std::int64_t> Trampolines::copy_window(const Window& window, const RelMask& mask, Method method) {
-  return place_window(Piece{}, window, mask, method);
+std::optional<std::int64_t> Trampolines::copy_window(const Window& window, const RelMask& mask, Method method,
+                                                     std::optional<std::uint32_t> jump) {
+  return place_window(Piece{}, window, mask, method, jump.value_or(begin_of(window)));
 }
 
 std::optional<Trampolines::Ticked> Trampolines::copy_header(const Window& window, const RelMask& mask) {
@@ -244,7 +245,7 @@ std::optional<Trampolines::Ticked> Trampolines::copy_header(const Window& window
   piece.code.slow(tick, head, stop);
   piece.code.land(over);
   piece.resumes.emplace_back(stop, piece.code.size());
-  auto va = place_window(std::move(piece), window, mask, Method::Window);
+  auto va = place_window(std::move(piece), window, mask, Method::Window, head);
   return va ? std::optional(Ticked{*va, stop}) : std::nullopt;
 }
 
@@ -252,13 +253,14 @@ std::optional<Trampolines::Ticked> Trampolines::copy_before_call(const Window& w
                                                                  const RelMask& mask) {
   const Insn& call = code_.insns()[index];
   std::uint32_t stop = add_stop(call.at, SiteKind::Call, !effects_.flags_dead(call.at), 0);
-  auto va = place_window(Piece{}, window, mask, Method::Window, stop);
+  auto va = place_window(Piece{}, window, mask, Method::Window, begin_of(window), stop);
   return va ? std::optional(Ticked{*va, stop}) : std::nullopt;
 }
 
 // Appends the window's instructions to the piece, and a tick behind them if there is a stop for it, and finds room.
 std::optional<std::int64_t> Trampolines::place_window(Piece piece, const Window& window, const RelMask& mask,
-                                                      Method method, std::optional<std::uint32_t> stop_behind) {
+                                                      Method method, std::uint32_t jump,
+                                                      std::optional<std::uint32_t> stop_behind) {
   // Sites are only kept if there is room.
   std::size_t sites = plan_.sites.size();
   for (std::size_t i = window.first; i <= window.last; ++i) move(piece, i, method);
@@ -272,7 +274,7 @@ std::optional<std::int64_t> Trampolines::place_window(Piece piece, const Window&
     piece.code.place(last.end(), Phase::Going);
     piece.code.jmp(Link::To::Program, last.end());
   }
-  std::int64_t from = static_cast<std::int64_t>(code_.va(code_.insns()[window.first].at)) + kJumpLength;
+  std::int64_t from = static_cast<std::int64_t>(code_.va(jump)) + kJumpLength;
   auto va = space_->take_for(piece.code.size(), from, mask);
   if (!va) {
     plan_.sites.resize(sites);

@@ -27,9 +27,11 @@ class Trampolines {
   // The tick that the direct branch at this index leads to, when taken backwards.
   std::size_t tick_of(std::size_t index);
   std::uint32_t stop_of_tick(std::size_t tick) const { return ticks_[tick].stop; }
-  // A copy of the window's instructions that goes on behind it, at a distance from `from` that suits the mask; its
-  // block address. Adds the window's sites to the plan. nullopt: no room.
-  std::optional<std::int64_t> copy_window(const Window& window, const RelMask& mask, Method method);
+  // A copy of the window's instructions that goes on behind it, at a distance from the jump that suits the mask; its
+  // block address. Adds the window's sites to the plan. nullopt: no room. `jump`: where the jump stands, unless it
+  // begins the window.
+  std::optional<std::int64_t> copy_window(const Window& window, const RelMask& mask, Method method,
+                                          std::optional<std::uint32_t> jump = {});
   // The same with a tick before the first instruction, which is a loop's header.
   struct Ticked {
     std::int64_t va;
@@ -69,7 +71,8 @@ class Trampolines {
   void copy_round(Piece& piece, std::size_t head, std::size_t branch, unsigned round);
   void copy_branch(Code& code, const Insn& insn, Link::To to, std::int64_t value);
   std::optional<std::int64_t> place_window(Piece piece, const Window& window, const RelMask& mask, Method method,
-                                           std::optional<std::uint32_t> stop_behind = {});
+                                           std::uint32_t jump, std::optional<std::uint32_t> stop_behind = {});
+  std::uint32_t begin_of(const Window& window) const { return code_.insns()[window.first].at; }
   void move(Piece& piece, std::size_t index, Method method);
   std::uint32_t count_on_the_way(Piece& piece, const Insn& insn, SiteKind kind);
   void move_indirect_jump(Piece& piece, const Insn& insn, std::uint32_t stop);

@@ -14,9 +14,9 @@ Windows::Windows(const CodeMap& code, const Bits& hidden_entries, Effects& effec
   find_padding();
 }
 
-bool Windows::fits(std::size_t index, std::size_t first, std::size_t last) {
+bool Windows::fits(std::size_t index, std::size_t first, std::size_t last, std::uint32_t room) {
   const auto& insns = code_.insns();
-  if (insns[last].end() - insns[first].at < kJumpLength) return false;
+  if (insns[last].end() - insns[first].at < room) return false;
   for (std::size_t i = first; i <= last; ++i) {
     const Insn& insn = insns[i];
     if (taken_.test(insn.at) || (i != index && !effects_.movable(insn))) return false;
@@ -61,6 +61,16 @@ std::optional<Window> Windows::before(std::size_t index) {
   if (insns[index - 1].end() != insns[index].at || ends_flow(insns[index - 1].kind)) return std::nullopt;
   for (std::size_t count = 1; count <= std::min(index, kMaxBefore + 1); ++count) {
     if (fits(kNone, index - count, index - 1)) return Window{index - count, index - 1};
+  }
+  return std::nullopt;
+}
+
+std::optional<Window> Windows::up_to(std::size_t index, std::uint32_t jump_length) {
+  const auto& insns = code_.insns();
+  for (std::size_t count = 1; count <= std::min(index, kMaxBefore + 1); ++count) {
+    const std::size_t first = index - count;
+    if (insns[index].at - insns[first].at >= jump_length && fits(index, first, index, jump_length))
+      return Window{first, index};
   }
   return std::nullopt;
 }

@@ -38,6 +38,9 @@ class Windows {
   std::optional<Window> from(std::size_t index);
   // A window that ends where the instruction at `index` begins, which is reached through it alone.
   std::optional<Window> before(std::size_t index);
+  // A window that ends with the instruction at `index`, with room in front of that for a jump of so many bytes: the
+  // instruction can stay, if it may also be executed where it stands.
+  std::optional<Window> up_to(std::size_t index, std::uint32_t jump_length);
   // Boundaries inside the jump's displacement.
   RelMask mask_of(const Window& window) const;
   // Takes the window's bytes: no later window overlaps them.
@@ -62,7 +65,7 @@ class Windows {
   std::optional<Donor> donor(std::size_t index);
 
  private:
-  bool fits(std::size_t index, std::size_t first, std::size_t last);
+  bool fits(std::size_t index, std::size_t first, std::size_t last, std::uint32_t room = kJumpLength);
   bool entered(std::uint32_t at) const { return entries_.test(at) || code_.targets().test(at); }
   void find_padding();
 
