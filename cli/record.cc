@@ -35,7 +35,7 @@ struct RecordOptions {
   std::uint64_t slice = 250'000;
   bool no_ticks = false;
   std::string ticks = "auto";
-  bool agent = false;
+  bool agent = true;
   std::uint32_t agent_after = recorder::Options{}.agent_after;
   bool chaos = false;
   std::vector<std::string> unpatched;
@@ -302,10 +302,10 @@ Action add_record(CLI::App& app, const Words& words) {
          "auto (default): pmu where tmrec doctor finds one that works")
       ->type_name("SOURCE")
       ->check([](const std::string& text) { return sched::tick_choice(text) ? "" : "use auto, software or pmu"; });
-  app.add_flag("--agent,!--no-agent", options->agent,
-               "Record system calls in place, without a stop for each (servers: tens of times faster)");
+  app.add_flag("!--no-agent", options->agent,
+               "Stop at every system call, instead of recording most of them in place (servers: tens of times slower)");
   app.add_option("--agent-after", options->agent_after,
-                 "With --agent: once a thread has made N system calls (default 48)")
+                 "Record system calls in place once a thread has made N of them (default 48)")
       ->type_name("N");
   app.footer(kExamples);
   return [options, &words] {

@@ -27,7 +27,7 @@ struct Options {
   bool chaos = false;                  // schedule to bring out races; wants a seed other than 0
   bool count_ticks = true;             // patch the program's code, so that it can be stopped anywhere
   sched::TickChoice ticks = sched::TickChoice::Auto;  // what counts them; the agent's calls need software
-  bool use_agent = false;                             // let code inside the program perform system calls
+  bool use_agent = true;                              // let code inside the program perform system calls
   // of a task that has made so many, since to set that up costs as much as some stops
   std::uint32_t agent_after = 48;
   std::uint64_t slice = 250'000;       // ticks a task may compute before others have a turn; at least 1

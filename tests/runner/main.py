@@ -22,8 +22,13 @@ TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 E2E_SECONDS = 300
 STRESS_ROUNDS = 3
 TICK_PROGRAMS = ("perl", "python3-threads", "xz-threads", "sqlite3")
-# Of the guests run as the ordinary user: a slice so small that tasks change at nearly every chance.
-USER_OPTIONS = (*guests.RECORD_OPTIONS, "--slice=1000", "--agent", "--agent-after=0")
+# How guests are recorded, by the kind of test. The ordinary user's: with a slice so small that tasks change at nearly
+# every chance, and all that can be buffered buffered from the first call on.
+GUEST_OPTIONS = {
+    "guest": guests.RECORD_OPTIONS,
+    "guest-stops": (*guests.RECORD_OPTIONS, "--no-agent"),
+    "guest-user": (*guests.RECORD_OPTIONS, "--slice=1000", "--agent-after=0"),
+}
 SKIP_STATUS = 77
 
 # run(place) gives the failure's text, None when passed, or raises Skipped.
@@ -75,9 +80,8 @@ def meson_cases(build_directory):
             yield Case(f"{suite}/{entry['name']}", None, run_command(command, max(60, entry["timeout"]), entry["env"]))
 
 
-def guest_cases(arguments, place_of_binaries, owner):
-    kind = "guest-user" if owner else "guest"
-    options = USER_OPTIONS if owner else guests.RECORD_OPTIONS
+def guest_cases(arguments, place_of_binaries, owner, kind):
+    options = GUEST_OPTIONS[kind]
     for guest in guests.find(os.path.join(TREE, "tests", "guests"), place_of_binaries.guests):
         def run(place, guest=guest):
             text = guests.test(guest, place_of_binaries.guests, place_of_binaries.tmrec, place, arguments.native_only, options)
@@ -149,10 +153,12 @@ def all_cases(arguments, scratch):
         cases += stress_cases(arguments.build)
         cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"))
         cases += gdb_cases(os.path.join(arguments.build, "cli", "tmrec"))
-    cases += guest_cases(arguments, reachable_binaries(arguments.build, [], scratch), None)
+    own = reachable_binaries(arguments.build, [], scratch)
+    for kind in ("guest",) if arguments.native_only else ("guest", "guest-stops"):
+        cases += guest_cases(arguments, own, None, kind)
     if os.getuid() == 0:
         owner = ordinary_user(arguments.user)
-        cases += guest_cases(arguments, reachable_binaries(arguments.build, prefix_of(owner), scratch), owner)
+        cases += guest_cases(arguments, reachable_binaries(arguments.build, prefix_of(owner), scratch), owner, "guest-user")
     return [c for c in cases if not arguments.names or any(n in c.name for n in arguments.names)]
 
 
