@@ -1,8 +1,8 @@
 // The log of a trace: an ordered stream of events in `log/000001`, `log/000002`, …
 //
 // A segment holds at most 64 MiB (one larger chunk may stand alone) and is a sequence of chunks: ChunkHeader, then one
-// zstd frame of event records (format/codec.h). Chunks are numbered through the whole log, so a missing one is noticed.
-// Both the header and the compressed bytes are hashed.
+// zstd frame of event records (format/codec.h, format/calls.h). Chunks are numbered through the whole log, so a missing
+// one is noticed. Both the header and the compressed bytes are hashed.
 #pragma once
 
 #include <sched.h>
@@ -14,13 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "format/calls.h"
 #include "format/event.h"
 #include "format/file_io.h"
 #include "format/result.h"
 
 namespace tmrec {
 
-inline constexpr std::uint32_t kLogVersion = 2;
+// 3: system calls may come in batches (format/calls.h).
+inline constexpr std::uint32_t kLogVersion = 3, kOldestLogVersion = 2;
 
 struct ChunkHeader {
   static constexpr std::uint32_t kMagic = 0x4b435254;  // "TRCK"
@@ -60,6 +62,8 @@ class LogWriter {
   // single events of many megabytes), then the log has failed. Once it has failed the event is dropped, cheaply, and 0
   // is returned. Never throws.
   EventNo append(Event event) noexcept;
+  // The same for several system calls of one task. Returns the number of the last.
+  EventNo append(CallBatch calls) noexcept;
 
   // Number of the last event appended; 0: none.
   EventNo last() const noexcept;
@@ -106,6 +110,7 @@ class LogReader {
   Result<void> check_header(const ChunkHeader& header, std::uint64_t available) const;
   Result<void> decompress(const ChunkHeader& header);
   Result<std::optional<Event>> decode_next();
+  Result<Event> decode_record();
   bool is_unwritten_tail() const;
   std::string where() const;
 
@@ -120,6 +125,7 @@ class LogReader {
   std::shared_ptr<const std::uint8_t[]> raw_;
   std::size_t raw_size_ = 0;
   std::size_t cursor_ = 0;
+  std::optional<CallBatchReader> calls_;  // in the middle of a batch
   EventNo last_;
   std::string torn_;
   bool ended_ = false;

@@ -72,6 +72,7 @@ Result<LogReader> LogReader::copy() const {
   other.raw_ = raw_;
   other.raw_size_ = raw_size_;
   other.cursor_ = cursor_;
+  other.calls_ = calls_;
   other.last_ = last_;
   other.torn_ = torn_;
   other.ended_ = ended_;
@@ -91,7 +92,7 @@ Result<bool> LogReader::open_segment() {
   offset_ = 0;
   const fs::path path = log_segment_path(trace_, segment_);
   TMREC_TRY(file_, open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, ErrorKind::BadTrace));
-  struct stat st{};
+  struct stat st {};
   if (::fstat(file_.get(), &st) != 0) return fail_errno(path.string(), errno, ErrorKind::BadTrace);
   if (!S_ISREG(st.st_mode)) return fail(ErrorKind::BadTrace, path.string() + ": not a regular file");
   file_size_ = static_cast<std::uint64_t>(st.st_size);
@@ -117,7 +118,7 @@ Result<void> LogReader::check_header(const ChunkHeader& header, std::uint64_t av
     return bad(fmt::format("a log of the newer version {}; this tmrec reads up to {}", header.version, kLogVersion));
   if (header.header_hash != XXH3_64bits(&header, offsetof(ChunkHeader, header_hash)))
     return bad("a chunk's header is damaged");
-  if (header.version != kLogVersion) return bad("a log of an unknown version");
+  if (header.version < kOldestLogVersion) return bad("a log of an unknown version");
   if (header.sequence != sequence_ + 1)
     return bad(fmt::format("chunk {} where {} belongs", header.sequence, sequence_ + 1));
   if (header.first_event != last_.value + 1)
@@ -192,9 +193,24 @@ Result<bool> LogReader::load_chunk() {
   return true;
 }
 
+// The next event of this chunk.
+Result<Event> LogReader::decode_record() {
+  if (!calls_) {
+    const std::span<const std::uint8_t> rest(raw_.get() + cursor_, raw_size_ - cursor_);
+    TMREC_TRY(const std::size_t size, record_size(rest));
+    cursor_ += size;
+    if (!is_call_batch(rest.first(size))) return decode(rest.first(size));
+    TMREC_TRY(calls_, CallBatchReader::open(rest.first(size)));
+  }
+  auto event = calls_->next();
+  if (event && calls_->done()) calls_.reset();
+  return event;
+}
+
 Result<std::optional<Event>> LogReader::decode_next() {
   while (events_left_ == 0) {
-    if (cursor_ != raw_size_) return fail(ErrorKind::BadTrace, where() + ": a chunk holds more than its events");
+    if (cursor_ != raw_size_ || calls_)
+      return fail(ErrorKind::BadTrace, where() + ": a chunk holds more than its events");
     TMREC_TRY(const bool more, load_chunk());
     if (!more) {
       ended_ = true;
@@ -203,16 +219,11 @@ Result<std::optional<Event>> LogReader::decode_next() {
       return std::nullopt;
     }
   }
-  const std::span<const std::uint8_t> rest(raw_.get() + cursor_, raw_size_ - cursor_);
-  const auto named = [&](Error e) { return fail(e.kind, fmt::format("{}: {}", where(), e.text)); };
-  auto size = record_size(rest);
-  if (!size) return named(std::move(size).error());
-  auto event = decode(rest.first(*size));
-  if (!event) return named(std::move(event).error());
+  auto event = decode_record();
+  if (!event) return fail(event.error().kind, fmt::format("{}: {}", where(), event.error().text));
   if (event->no.value != last_.value + 1)
     return fail(ErrorKind::BadTrace,
                 fmt::format("{}: event {} where {} belongs", where(), event->no.value, last_.value + 1));
-  cursor_ += *size;
   --events_left_;
   last_ = event->no;
   return std::optional<Event>(std::move(*event));

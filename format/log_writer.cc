@@ -24,6 +24,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "format/calls.h"
 #include "format/codec.h"
 #include "format/log.h"
 
@@ -164,7 +165,10 @@ struct LogWriter::Impl {
 
   void run();
   bool take_chunk(std::unique_lock<std::mutex>& lock, Chunk& chunk);
-  EventNo append(Event& event);
+  template <class Encode>
+  EventNo append(std::uint32_t events, Encode&& encode);
+  template <class Encode>
+  EventNo try_append(std::uint32_t events, Encode&& encode) noexcept;
 
   std::mutex mutex;
   std::condition_variable work;  // the thread waits: something to do
@@ -230,7 +234,9 @@ void LogWriter::Impl::run() {
   }
 }
 
-EventNo LogWriter::Impl::append(Event& event) {
+// `encode(first, out)`: appends a record of the events from that number on; false: too large. The last one's number.
+template <class Encode>
+EventNo LogWriter::Impl::append(std::uint32_t events, Encode&& encode) {
   std::unique_lock lock(mutex);
   if (closing) return {};
   if (queued > kQueueSize) {
@@ -239,22 +245,23 @@ EventNo LogWriter::Impl::append(Event& event) {
       fail_with({ErrorKind::System, "the log cannot be written as fast as the program runs: disk too slow"});
   }
   if (failed) return {};
-  event.no = EventNo(next);
-  if (!encode(event, open.records)) {
+  if (!encode(EventNo(next), open.records)) {
     fail_with({ErrorKind::System, fmt::format("event {} is larger than {} bytes", next, kMaxRecord)});
     return {};
   }
-  if (open.events++ == 0) {
+  if (open.events == 0) {
     open.first_event = next;
     opened = Clock::now();
     work.notify_one();  // so that the thread knows when to come back
   }
+  open.events += events;
   if (open.records.size() >= kChunkSize) {
     hand_over();
     work.notify_one();
   }
-  last.store(next, std::memory_order_relaxed);
-  return EventNo(next++);
+  next += events;
+  last.store(next - 1, std::memory_order_relaxed);
+  return EventNo(next - 1);
 }
 
 LogWriter::LogWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -296,15 +303,30 @@ LogWriter::~LogWriter() {
   impl_->thread.join();
 }
 
-EventNo LogWriter::append(Event event) noexcept {
-  if (impl_->failed.load(std::memory_order_acquire)) return {};
+template <class Encode>
+EventNo LogWriter::Impl::try_append(std::uint32_t events, Encode&& encode) noexcept {
+  if (failed.load(std::memory_order_acquire)) return {};
   try {
-    return impl_->append(event);
+    return append(events, encode);
   } catch (const std::exception& e) {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->fail_with({ErrorKind::System, fmt::format("recording event {}: {}", impl_->next, e.what())});
+    const std::lock_guard lock(mutex);
+    fail_with({ErrorKind::System, fmt::format("recording event {}: {}", next, e.what())});
     return {};
   }
+}
+
+EventNo LogWriter::append(Event event) noexcept {
+  return impl_->try_append(1, [&](EventNo no, Bytes& out) {
+    event.no = no;
+    return encode(event, out);
+  });
+}
+
+EventNo LogWriter::append(CallBatch calls) noexcept {
+  return impl_->try_append(calls.count, [&](EventNo no, Bytes& out) {
+    calls.first = no;
+    return encode(calls, out);
+  });
 }
 
 EventNo LogWriter::last() const noexcept { return EventNo(impl_->last.load(std::memory_order_relaxed)); }

@@ -63,6 +63,8 @@ std::vector<Bytes> seeds() {
     auto log = LogWriter::create(dir.path());
     require(log.has_value(), "a log can be created");
     for (Event event : samples::events()) (*log)->append(std::move(event));
+    const Bytes records = samples::call_records();
+    (*log)->append(samples::calls(records));
     std::this_thread::sleep_for(std::chrono::milliseconds(400));  // until the first chunk is old enough to be written
     for (Event event : samples::events()) (*log)->append(std::move(event));
     require((*log)->finish().has_value(), "a log can be finished");

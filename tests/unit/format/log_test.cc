@@ -73,7 +73,7 @@ TEST_CASE("what is appended is read again, numbered from one") {
   }
   const auto finished = (*log)->finish();
   REQUIRE_MESSAGE(finished, finished.error().text);
-  CHECK((*log)->append({}) == EventNo(0));
+  CHECK((*log)->append(Event{}) == EventNo(0));
 
   const ReadLog read = read_all(dir.path());
   CHECK(read.error == "");
@@ -81,6 +81,62 @@ TEST_CASE("what is appended is read again, numbered from one") {
   const auto expected = samples::events();
   REQUIRE(read.events.size() == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(samples::same(read.events[i], expected[i]));
+}
+
+TEST_CASE("system calls appended in one go are read as single events, by a copy of the reader too") {
+  const samples::TemporaryDirectory dir;
+  auto log = LogWriter::create(dir.path());
+  REQUIRE(log);
+  const Bytes records = samples::call_records();
+  CHECK((*log)->append(samples::calls(records)) == EventNo(3));
+  CHECK((*log)->append(call_with(5)) == EventNo(4));
+  CHECK((*log)->append(samples::calls(records)) == EventNo(7));
+  REQUIRE((*log)->finish());
+
+  const ReadLog read = read_all(dir.path());
+  CHECK(read.error == "");
+  REQUIRE(read.events.size() == 7);
+  for (const std::uint64_t first : {1, 5}) {
+    const auto expected = samples::events_of_calls(first);
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(samples::same(read.events[first - 1 + i], expected[i]));
+  }
+  auto reader = LogReader::open(dir.path());
+  REQUIRE(reader);
+  REQUIRE(reader->next());
+  auto copy = reader->copy();
+  REQUIRE(copy);
+  for (std::uint64_t no = 2; no <= 7; ++no) {
+    const auto event = copy->next();
+    REQUIRE(event);
+    CHECK((**event).no == EventNo(no));
+  }
+  CHECK(reader->last() == EventNo(1));
+}
+
+TEST_CASE("a damaged batch of system calls is an error, whatever byte is wrong or missing") {
+  const Bytes records = samples::call_records();
+  Bytes whole;
+  REQUIRE(encode(samples::calls(records), whole));
+  const auto read = [](const Bytes& record) {
+    auto reader = CallBatchReader::open(record);
+    while (reader && !reader->done()) {
+      if (const auto event = reader->next(); !event) return false;
+    }
+    return reader.has_value();
+  };
+  CHECK(read(whole));
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    CHECK_FALSE(read(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))));
+  }
+  // What a record's head says of its size and of what follows.
+  const std::size_t head = whole.size() - records.size();
+  for (std::size_t at = head; at < head + 8; ++at) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      Bytes damaged = whole;
+      damaged[at] ^= static_cast<std::uint8_t>(1u << bit);
+      CHECK_FALSE(read(damaged));
+    }
+  }
 }
 
 TEST_CASE("an empty log is a log") {

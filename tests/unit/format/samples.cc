@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -223,6 +224,87 @@ std::vector<Event> events() {
         {EventNo(no), Tid(static_cast<std::int32_t>(70 + no)), Ticks(no * 1000), no * 12345, std::move(body)});
   }
   return out;
+}
+
+namespace {
+
+void put_word(Bytes& to, std::uint64_t word) {
+  const auto* raw = reinterpret_cast<const std::uint8_t*>(&word);
+  to.insert(to.end(), raw, raw + sizeof word);
+}
+
+void put_call(Bytes& to, std::uint32_t changed, const std::vector<std::uint64_t>& words,
+              const std::vector<Extent>& extents, std::int64_t ret) {
+  const std::size_t start = to.size();
+  CallRecord record{};
+  record.changed = changed & ((1u << kCallWords) - 1);
+  record.extents = static_cast<std::uint32_t>(extents.size()) & CallRecord::kMostExtents;
+  record.ret = ret;
+  to.resize(start + sizeof record);
+  for (const std::uint64_t word : words) put_word(to, word);
+  for (const Extent& extent : extents) {
+    put_word(to, extent.addr.value);
+    put_word(to, extent.bytes.size() | std::uint64_t{extent.input} << 32);
+    to.insert(to.end(), extent.bytes.begin(), extent.bytes.end());
+    to.resize(to.size() + (8 - extent.bytes.size() % 8) % 8);
+  }
+  record.size = static_cast<std::uint32_t>(to.size() - start);
+  std::memcpy(to.data() + start, &record, sizeof record);
+}
+
+constexpr std::uint32_t kNumberBit = 1, kTicksBit = 1u << static_cast<unsigned>(CallWord::TicksLeft);
+
+std::vector<Extent> extents_of_calls() {
+  return {{RemoteAddr(0x7000), bytes(13, 5), true}, {RemoteAddr(0x8000), bytes(16, 6), false}};
+}
+
+}  // namespace
+
+Bytes call_records() {
+  Bytes records;
+  put_call(records, kNumberBit | kTicksBit, {17, 900}, extents_of_calls(), -2);
+  put_call(records, 0, {}, {}, 40);
+  put_call(records, kTicksBit, {800}, {}, 41);
+  return records;
+}
+
+CallBatch calls(const Bytes& records) {
+  CallBatch batch;
+  batch.tid = Tid(71);
+  batch.time_ns = 123456789;
+  batch.counted_from = 1000;
+  batch.has_fs_base = true;
+  batch.frame = regs(500);
+  for (std::size_t i = 0; i < kCallWords; ++i) batch.before.at[i] = 100 + i;
+  batch.count = 3;
+  batch.records = records;
+  return batch;
+}
+
+std::vector<Event> events_of_calls(std::uint64_t first) {
+  std::vector<Event> events;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    Event event;
+    event.no = EventNo(first + i);
+    event.tid = Tid(71);
+    event.time_ns = 123456789;
+    event.ticks = Ticks(i < 2 ? 100 : 200);
+    SyscallEvent call;
+    call.regs = regs(500);
+    call.regs.orig_rax = 17;
+    call.regs.rax = static_cast<std::uint64_t>(-ENOSYS);
+    call.regs.rbx = 101, call.regs.rdx = 102, call.regs.rsi = 103, call.regs.rdi = 104, call.regs.rbp = 105;
+    call.regs.rsp = 106, call.regs.r8 = 107, call.regs.r9 = 108, call.regs.r10 = 109, call.regs.r12 = 110;
+    call.regs.r13 = 111, call.regs.r14 = 112, call.regs.r15 = 113;
+    call.regs.rip = call.regs.rcx = 114 + 2;
+    call.regs.eflags = call.regs.r11 = 115;
+    call.regs.fs_base = 117;
+    call.ret = i == 0 ? -2 : static_cast<std::int64_t>(39 + i);
+    if (i == 0) call.extents = extents_of_calls();
+    event.body = std::move(call);
+    events.push_back(std::move(event));
+  }
+  return events;
 }
 
 Snapshot snapshot() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "format/calls.h"
 #include "format/event.h"
 #include "format/manifest.h"
 #include "format/snapshot.h"
@@ -15,6 +16,10 @@ namespace tmrec::samples {
 
 // At least one event of every kind, numbered 1, 2, 3, …
 std::vector<Event> events();
+// Three system calls as the agent writes them down, and the events that they are when the first has number `first`.
+CallBatch calls(const Bytes& records);
+Bytes call_records();
+std::vector<Event> events_of_calls(std::uint64_t first);
 Snapshot snapshot();
 Manifest manifest();
 
