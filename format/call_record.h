@@ -33,10 +33,9 @@ enum class CallWord : std::uint8_t {
   R15,
   Rip,
   Flags,
-  TicksLeft,
   FsBase,  // 0 where it can't be read without a system call
 };
-inline constexpr std::size_t kCallWords = 18;
+inline constexpr std::size_t kCallWords = 17;
 
 struct CallWords {
   std::uint64_t at[kCallWords] = {};
@@ -45,14 +44,15 @@ struct CallWords {
 };
 
 struct CallRecord {
-  static constexpr std::uint32_t kMostExtents = (1u << 14) - 1;
+  static constexpr std::uint32_t kMostExtents = (1u << 15) - 1;
 
   std::uint32_t size;          // bytes, with all that follows; a multiple of 8
-  std::uint32_t changed : 18;  // bit by CallWord
-  std::uint32_t extents : 14;  // how many follow
+  std::uint32_t changed : 17;  // bit by CallWord
+  std::uint32_t extents : 15;  // how many follow
   std::int64_t ret;            // rax at exit
+  std::uint64_t ticks_left;    // behind the call: the supervisor may have changed the count while it was made
 };
-static_assert(sizeof(CallRecord) == 16);
+static_assert(sizeof(CallRecord) == 24);
 
 // Memory that the call read or wrote.
 struct CallExtent {

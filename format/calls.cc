@@ -125,7 +125,7 @@ Result<Event> CallBatchReader::next() {
   if (!call) return damaged(call.error());
   auto extents = extents_of(*call);
   if (!extents) return damaged(extents.error());
-  event.ticks = Ticks(batch_.counted_from - batch_.before[CallWord::TicksLeft]);
+  event.ticks = Ticks(batch_.counted_from - call->record.ticks_left);
   SyscallEvent body;
   body.regs = regs_of(batch_, batch_.before);
   body.ret = call->record.ret;

@@ -26,7 +26,7 @@ struct CallBatch {
   EventNo first;  // numbers follow one another
   Tid tid;
   std::uint64_t time_ns = 0;       // of all of them
-  std::uint64_t counted_from = 0;  // ticks of a call: this, less its TicksLeft
+  std::uint64_t counted_from = 0;  // ticks of a call: this, less its ticks_left
   bool has_fs_base = false;        // otherwise that of `frame` holds
   Regs frame;                      // for the registers that are no CallWord
   CallWords before;                // what the first call is a change of

@@ -70,7 +70,7 @@ void TaskLife::consider_agent() {
 // The ring of this address space, which forked ones share.
 bool TaskLife::prepare_ring() {
   if (space_->ring) return true;
-  struct rlimit limit{};
+  struct rlimit limit {};
   constexpr char kName[] = "calls";
   space_->no_agent = true;
   if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
@@ -144,6 +144,7 @@ Resume TaskLife::conduct() {
   if (!agent::set_conduct(memory(), area_, wanted)) return Resume::ToSyscall;
   conducts_ = agents;
   if (agents) {
+    if (session_.agent_user != tid()) space_->ring->begin_with_last_taken();
     session_.agent_user = tid();
     last_seen_ = stopped().regs();
   }
@@ -164,27 +165,18 @@ void TaskLife::take_records() {
     last_seen_ = stopped().regs();
     at_rest = !agent::is_code(last_seen_.rip) || agent::question_of(last_seen_) != agent::Question::None;
   }
-  const bool knows_fs_base = space_->ring->knows_fs_base();
   auto calls = space_->ring->take(at_rest);
   if (!calls) throw sched::EndRecording{fmt::format("task {}: {}", tid(), calls.error().text)};
-  for (CallRing::Call& call : *calls) {
-    const agent::SavedRegs& r = call.record.regs;
-    SyscallEvent event;
-    Regs regs = last_seen_;
-    regs.rbx = r.rbx, regs.rdx = r.rdx, regs.rsi = r.rsi, regs.rdi = r.rdi, regs.rbp = r.rbp, regs.rsp = r.rsp;
-    regs.r8 = r.r8, regs.r9 = r.r9, regs.r10 = r.r10, regs.r12 = r.r12, regs.r13 = r.r13, regs.r14 = r.r14;
-    regs.r15 = r.r15;
-    regs.rax = static_cast<std::uint64_t>(-ENOSYS);
-    regs.orig_rax = r.rax;
-    regs.rip = regs.rcx = r.rip + 2;  // behind the instruction, as the kernel has them at a call
-    regs.eflags = regs.r11 = r.flags;
-    if (knows_fs_base) regs.fs_base = call.record.fs_base;
-    event.regs = regs;
-    event.ret = call.record.ret;
-    event.extents = std::move(call.extents);
-    session_.append(tid(), std::move(event), Ticks(counted_from_ - call.record.ticks_left));
-  }
-  session_.note("system calls performed by the agent", calls->size());
+  CallBatch batch;
+  batch.tid = Tid(tid());
+  batch.counted_from = counted_from_;
+  batch.has_fs_base = space_->ring->knows_fs_base();
+  batch.frame = last_seen_;
+  batch.before = calls->before;
+  batch.count = calls->count;
+  batch.records = calls->records;
+  session_.append(batch);
+  session_.note("system calls performed by the agent", calls->count);
 }
 
 // ---- stops ----------------------------------------------------------------------------------------------------------
@@ -325,12 +317,12 @@ void TaskLife::forget_descriptors_of(const syscalls::Call& call) {
 
 agent::FdClass TaskLife::class_of(int fd) {
   using agent::FdClass;
-  struct stat file{};
+  struct stat file {};
   const auto open_file = tracee::open_file_of(tid(), fd);
   if (!open_file || stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &file) < 0) return FdClass::Unknown;
   if (session_.stream_of(tid(), fd) != Stream::None) return FdClass::Special;
   static const dev_t kProc = [] {
-    struct stat root{};
+    struct stat root {};
     return stat("/proc", &root) == 0 ? root.st_dev : dev_t{};
   }();
   const FdClass waits = (open_file->flags & O_NONBLOCK) != 0 ? FdClass::NoWait : FdClass::Stream;

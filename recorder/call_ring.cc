@@ -17,24 +17,6 @@ namespace {
 
 constexpr unsigned long kHasFsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
 
-Result<CallRing::Call> parse(std::span<const std::uint8_t> bytes) {
-  CallRing::Call call;
-  std::memcpy(&call.record, bytes.data(), sizeof call.record);
-  std::span rest = bytes.subspan(sizeof call.record);
-  for (std::uint32_t i = 0; i < call.record.extents; ++i) {
-    agent::ExtentRecord extent;
-    if (rest.size() < sizeof extent) return fail(ErrorKind::System, "a recorded call lacks its memory");
-    std::memcpy(&extent, rest.data(), sizeof extent);
-    rest = rest.subspan(sizeof extent);
-    const std::size_t padded = (std::size_t{extent.size} + 7) & ~std::size_t{7};
-    if (rest.size() < padded) return fail(ErrorKind::System, "a recorded call lacks its memory");
-    call.extents.push_back(
-        {RemoteAddr(extent.addr), Bytes(rest.data(), rest.data() + extent.size), extent.is_input != 0});
-    rest = rest.subspan(padded);
-  }
-  return call;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd) {
@@ -52,22 +34,17 @@ Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd) {
 
 CallRing::~CallRing() { munmap(memory_, agent::kRingSize); }
 
-Result<std::vector<CallRing::Call>> CallRing::take(bool at_rest) {
-  std::vector<Call> calls;
+Result<CallRing::Calls> CallRing::take(bool at_rest) {
   const std::uint64_t used = header().used, begin = std::exchange(taken_, at_rest ? 0 : used);
   if (at_rest) header().used = 0;
   if (used > agent::kRingSize - sizeof(agent::RingHeader) || begin > used)
     return fail(ErrorKind::System, "the agent's records are damaged");
-  std::span<const std::uint8_t> rest(memory_ + sizeof(agent::RingHeader) + begin, used - begin);
-  while (!rest.empty()) {
-    std::uint32_t size = 0;
-    if (rest.size() >= sizeof(agent::CallRecord)) std::memcpy(&size, rest.data(), sizeof size);
-    if (size < sizeof(agent::CallRecord) || size > rest.size()) {
-      return fail(ErrorKind::System, "the agent's records are damaged");
-    }
-    TMREC_TRY(Call call, parse(rest.first(size)));
-    calls.push_back(std::move(call));
-    rest = rest.subspan(size);
+  // A copy: the program may write there at any time.
+  const std::uint8_t* const from = memory_ + sizeof(agent::RingHeader) + begin;
+  Calls calls{last_, 0, Bytes(from, from + (used - begin))};
+  for (std::span<const std::uint8_t> rest = calls.records; !rest.empty(); ++calls.count) {
+    if (auto call = take_call(rest, last_); !call)
+      return fail(ErrorKind::System, "the agent's records are damaged: " + call.error().text);
   }
   return calls;
 }

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "format/event.h"
+#include "format/calls.h"
 #include "format/result.h"
 #include "tracee/agent/layout.h"
 
@@ -30,13 +30,17 @@ class CallRing {
   void forget_descriptors() { ++header().generation; }
   std::uint32_t generation() const { return header().generation; }
 
-  struct Call {
-    agent::CallRecord record;
-    std::vector<Extent> extents;
+  // Calls that have not been taken yet, in order.
+  struct Calls {
+    CallWords before;  // what the first is a change of
+    std::uint32_t count = 0;
+    Bytes records;  // whole ones; what their extents say is not verified
   };
-  // All calls that have not been taken yet, in order. `at_rest`: no agent is about to add another, so their room is
-  // used again. Error: it holds what no agent writes.
-  Result<std::vector<Call>> take(bool at_rest);
+  // `at_rest`: no agent is about to add another, so their room is used again. Error: it holds what no agent writes.
+  Result<Calls> take(bool at_rest);
+
+  // Another task goes on recording; the one before may have been killed in the middle of it.
+  void begin_with_last_taken() { header().last = last_; }
 
   bool knows_fs_base() const { return (header().flags & agent::kReadsFsBase) != 0; }
 
@@ -45,6 +49,7 @@ class CallRing {
   agent::RingHeader& header() const { return *reinterpret_cast<agent::RingHeader*>(memory_); }
   std::uint8_t* memory_;
   std::uint64_t taken_ = 0;  // bytes of records
+  CallWords last_;           // of the last one taken
 };
 
 }  // namespace tmrec::recorder

@@ -86,14 +86,23 @@ EventNo Session::append(pid_t task, EventBody body, Ticks ticks) {
   Event event;
   event.tid = Tid(task);
   event.ticks = ticks;
-  event.time_ns = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_).count());
+  event.time_ns = now_ns();
   event.body = std::move(body);
   return log_->append(std::move(event));
 }
 
 patch::PlanOptions Session::plan_options(patch::Reach reach) const {
   return recorder::plan_options(reach, options_.use_agent, ticks_.source == nullptr);
+}
+
+void Session::append(CallBatch calls) {
+  calls.time_ns = now_ns();
+  log_->append(calls);
+}
+
+std::uint64_t Session::now_ns() const {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_).count());
 }
 
 Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource& source, patch::Reach reach) {

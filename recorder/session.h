@@ -114,6 +114,7 @@ class Session {
 
   EventNo append(pid_t task, EventBody body);
   EventNo append(pid_t task, EventBody body, Ticks ticks);
+  void append(CallBatch calls);  // with the time of now
 
   // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
   Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
@@ -185,6 +186,7 @@ class Session {
   void write_later(Snapshot snapshot, const std::filesystem::path& path);
   void leave(std::vector<sched::Loop::Leaving>& leaving, bool all);
   void check_limits();
+  std::uint64_t now_ns() const;  // since the start of the recording
   bool release(tracee::Stopped& task, const tracee::Stop& stop);
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
   void tick();

@@ -121,7 +121,7 @@ int TaskLife::on_signal(const Stop& stop) {
   if (in_agent || (place_matters && !is_at_boundary(now))) {
     defer(info);
     if (stops_anywhere()) return settle();
-    if (!conducts_ || !agent::will_look(now.rip)) stop_soon();
+    if (!agent::will_look(now.rip)) stop_soon();
     return 0;
   }
   return deliver(info, false);

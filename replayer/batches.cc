@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "format/call_record.h"
 #include "replayer/session.h"
 #include "syscalls/decide.h"
 #include "tracee/agent/buffered.h"
@@ -22,23 +23,36 @@ namespace {
 constexpr std::size_t kWorthIt = 3;       // calls; a batch costs about two stops
 constexpr std::size_t kMostCalls = 2048;  // bounds what is read ahead
 
-std::size_t padded(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
-
 std::size_t size_of(const SyscallEvent& event) {
-  std::size_t size = sizeof(agent::CallRecord);
-  for (const Extent& extent : event.extents) size += sizeof(agent::ExtentRecord) + padded(extent.bytes.size());
+  std::size_t size = sizeof(CallRecord) + sizeof(CallWords);
+  for (const Extent& extent : event.extents) size += sizeof(CallExtent) + padded_to_word(extent.bytes.size());
   return size;
 }
 
-agent::CallRecord record_of(const SyscallEvent& event) {
-  const Regs& r = event.regs;
-  agent::CallRecord record{};
-  record.size = static_cast<std::uint32_t>(size_of(event));
+CallWords words_of(const Regs& r) {
+  return {{r.orig_rax, r.rbx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r12, r.r13, r.r14, r.r15,
+           r.rip - 2, r.eflags, 0}};
+}
+
+// With all words, and room for what `size` says.
+std::uint8_t* write_record(std::uint8_t* at, const SyscallEvent& event, std::uint64_t ticks_left, std::size_t size) {
+  const CallWords words = words_of(event.regs);
+  CallRecord record{};
+  record.size = static_cast<std::uint32_t>(size);
+  record.changed = (1u << kCallWords) - 1;
   record.extents = static_cast<std::uint32_t>(event.extents.size());
   record.ret = event.ret;
-  record.regs = {r.orig_rax, r.rbx, 0, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp,     r.r8,
-                 r.r9,       r.r10, 0, r.r12, r.r13, r.r14, r.r15, r.rip - 2, r.eflags};
-  return record;
+  record.ticks_left = ticks_left;
+  std::memcpy(at, &record, sizeof record);
+  std::memcpy(at + sizeof record, &words, sizeof words);
+  at += sizeof record + sizeof words;
+  for (const Extent& extent : event.extents) {
+    const CallExtent head{extent.addr.value, static_cast<std::uint32_t>(extent.bytes.size()), extent.input};
+    std::memcpy(at, &head, sizeof head);
+    std::memcpy(at + sizeof head, extent.bytes.data(), extent.bytes.size());
+    at += sizeof head + padded_to_word(extent.bytes.size());
+  }
+  return at;
 }
 
 }  // namespace
@@ -53,8 +67,9 @@ Result<bool> Session::read_ahead() {
 bool Session::may_batch(const Task& task, const Event& event) const {
   const auto* call = std::get_if<SyscallEvent>(&event.body);
   if (call == nullptr || event.tid != task.tid || call->phase != SyscallEvent::Phase::Complete) return false;
-  const bool plain = call->stream == Stream::None && !call->mapping && call->changes.empty() && !call->after &&
-                     call->xstate.empty() && !(syscalls::was_interrupted(call->ret) && call->ret != -EINTR);
+  const bool plain = call->stream == Stream::None && call->extents.size() <= CallRecord::kMostExtents &&
+                     !call->mapping && call->changes.empty() && !call->after && call->xstate.empty() &&
+                     !(syscalls::was_interrupted(call->ret) && call->ret != -EINTR);
   if (!plain || call->regs.orig_rax > agent::number::kMost) return false;
   if (agent::buffering_of(static_cast<std::uint32_t>(call->regs.orig_rax)) == agent::Buffering::Never) return false;
   const std::uint64_t at = call->regs.rip - 2;
@@ -85,19 +100,11 @@ Result<void> Session::fill_ring(Task& task, std::size_t& calls) {
     const Event& event = ahead_[calls];
     if (!may_batch(task, event)) break;
     const auto& call = std::get<SyscallEvent>(event.body);
-    agent::CallRecord record = record_of(call);
-    if (at + record.size > ring_ + agent::kRingSize || event.ticks.value > task.counted_from) break;
-    record.ticks_left = task.counted_from - event.ticks.value;
-    std::memcpy(at, &record, sizeof record);
-    at += sizeof record;
-    for (const Extent& extent : call.extents) {
-      const agent::ExtentRecord head{extent.addr.value, static_cast<std::uint32_t>(extent.bytes.size()), extent.input};
-      std::memcpy(at, &head, sizeof head);
-      std::memcpy(at + sizeof head, extent.bytes.data(), extent.bytes.size());
-      at += sizeof head + padded(extent.bytes.size());
-    }
+    const std::size_t size = size_of(call);
+    if (at + size > ring_ + agent::kRingSize || event.ticks.value > task.counted_from) break;
+    at = write_record(at, call, task.counted_from - event.ticks.value, size);
   }
-  const agent::RingHeader header{static_cast<std::uint64_t>(at - begin), 0, 0, 0, 0};
+  const agent::RingHeader header{static_cast<std::uint64_t>(at - begin), 0, 0, 0, 0, {}};
   std::memcpy(ring_, &header, sizeof header);
   return {};
 }

@@ -203,17 +203,21 @@ void put_argument_input(const Signature& s, const Call& call, unsigned i, Mem& m
 
 }  // namespace detail
 
+// With the signature of the call, where it is needed more than once, or without.
 template <class Mem, class Sink>
-void capture_inputs(const Call& call, Mem& mem, Sink& sink) {
-  const Signature s = signature(call);
+void capture_inputs(const Signature& s, const Call& call, Mem& mem, Sink& sink) {
   for (unsigned i = 0; i < s.nargs; ++i) detail::put_argument_input(s, call, i, mem, sink);
   if (call.nr == number::kSetxattrat) put_xattr_input(call.args[4], mem, sink);
 }
 
+template <class Mem, class Sink>
+void capture_inputs(const Call& call, Mem& mem, Sink& sink) {
+  capture_inputs(signature(call), call, mem, sink);
+}
+
 template <class Mem>
-EntryNotes note_entry(const Call& call, Mem& mem) {
+EntryNotes note_entry(const Signature& s, const Call& call, Mem& mem) {
   EntryNotes notes;
-  const Signature s = signature(call);
   for (unsigned i = 0; i < s.nargs; ++i) {
     const Arg& a = s.args[i];
     std::uint32_t n = 0;
@@ -227,10 +231,15 @@ EntryNotes note_entry(const Call& call, Mem& mem) {
   return notes;
 }
 
+template <class Mem>
+EntryNotes note_entry(const Call& call, Mem& mem) {
+  return note_entry(signature(call), call, mem);
+}
+
 // `ret` as a tracer sees it, restart codes included. Call it with the memory as the kernel has left it.
 template <class Mem, class Sink>
-void capture_outputs(const Call& call, const EntryNotes& notes, std::int64_t ret, Mem& mem, Sink& sink) {
-  const Signature s = signature(call);
+void capture_outputs(const Signature& s, const Call& call, const EntryNotes& notes, std::int64_t ret, Mem& mem,
+                     Sink& sink) {
   if (s.row->policy == Policy::Refuse) return;
   for (unsigned i = 0; i < s.nargs; ++i) {
     const bool has_own_rule = call.nr == detail::kGetsockopt && i == 3;
@@ -257,6 +266,11 @@ void capture_outputs(const Call& call, const EntryNotes& notes, std::int64_t ret
     default:
       break;
   }
+}
+
+template <class Mem, class Sink>
+void capture_outputs(const Call& call, const EntryNotes& notes, std::int64_t ret, Mem& mem, Sink& sink) {
+  capture_outputs(signature(call), call, notes, ret, mem, sink);
 }
 
 template <class Mem, class Sink>

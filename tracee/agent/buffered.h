@@ -23,9 +23,10 @@ inline constexpr std::uint32_t kMost = 511;
 inline constexpr std::uint64_t kLargestTransfer = 128 * 1024;  // bytes; larger ones are the supervisor's
 
 enum class Buffering : std::uint8_t {
-  Never,  // the supervisor's
-  Plain,  // never waits, changes nothing that it follows
-  Read,   // depends on the descriptor (layout.h, FdClass)
+  Never,   // the supervisor's
+  Silent,  // never waits, changes nothing that it follows, reads and writes no memory
+  Plain,   // the same with memory; or its arguments decide
+  Read,    // depends on the descriptor (layout.h, FdClass)
   Write,
   Accept,
   Open,  // depends on flags and commands
@@ -103,6 +104,21 @@ constexpr bool is_supervised(std::uint32_t nr) {
   return false;
 }
 
+constexpr bool has_memory(const syscalls::Row& row) {
+  for (const syscalls::Arg& arg : row.args) {
+    if (arg.shape != syscalls::Shape::Value) return true;
+  }
+  return false;
+}
+
+// syscalls/decide.h looks at more than the number: mmap, socket, setsockopt, getsockopt, clone, pkey_mprotect, clone3.
+constexpr bool depends_on_arguments(std::uint32_t nr) {
+  for (const std::uint32_t other : {9u, 41u, 54u, 55u, 56u, 329u, 435u}) {
+    if (other == nr) return true;
+  }
+  return false;
+}
+
 constexpr Buffering buffering(std::uint32_t nr) {
   switch (nr) {
     case number::kRead:
@@ -150,7 +166,8 @@ constexpr Buffering buffering(std::uint32_t nr) {
   const syscalls::Row& row = syscalls::row(nr);
   const bool plain = row.policy == syscalls::Policy::Record && row.blocking == syscalls::Blocking::Never &&
                      row.commands == nullptr && !is_supervised(nr) && syscalls::written_fd({nr, {}}) == -1;
-  return plain ? Buffering::Plain : Buffering::Never;
+  if (!plain) return Buffering::Never;
+  return has_memory(row) || depends_on_arguments(nr) ? Buffering::Plain : Buffering::Silent;
 }
 
 constexpr auto all_bufferings() {

@@ -45,13 +45,34 @@ struct LocalMemory {
   }
 };
 
-// Writes a record behind those that are there; nobody sees it before it is committed.
+CallWords words_of(const Area& area, bool reads_fs_base) {
+  const SavedRegs& r = area.call;
+  std::uint64_t fs_base = 0;
+  if (reads_fs_base) asm volatile("rdfsbase %0" : "=r"(fs_base));
+  return {{r.rax, r.rbx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r12, r.r13, r.r14, r.r15, r.rip,
+           r.flags, fs_base}};
+}
+
+std::uint64_t ticks_left(const Area& area) {
+  return *reinterpret_cast<const volatile std::uint64_t*>(area.known + patch::TaskArea::kCounter);
+}
+
+// Writes a record behind those that are there; nobody sees it before it is committed. Must be made before the call is.
 class Recorder {
  public:
-  Recorder() : header_(*reinterpret_cast<RingHeader*>(kRing)) {
+  explicit Recorder(const Area& area)
+      : header_(*reinterpret_cast<RingHeader*>(kRing)), words_(words_of(area, (header_.flags & kReadsFsBase) != 0)) {
     begin_ = kRing + sizeof header_ + header_.used;
     end_ = kRing + kRingSize;
     at_ = begin_ + sizeof(CallRecord);
+    overflowed_ = !has_room(sizeof words_);
+    if (overflowed_) return;
+    for (std::size_t i = 0; i < kCallWords; ++i) {
+      if (words_.at[i] == header_.last.at[i]) continue;
+      changed_ |= 1u << i;
+      *reinterpret_cast<std::uint64_t*>(at_) = words_.at[i];
+      at_ += sizeof(std::uint64_t);
+    }
   }
   bool has_room(std::uint64_t size) const { return at_ + size <= end_; }
   bool overflowed() const { return overflowed_; }
@@ -61,25 +82,28 @@ class Recorder {
 
   void commit(const Area& area, std::int64_t ret) {
     auto& record = *reinterpret_cast<CallRecord*>(begin_);
-    record.size = static_cast<std::uint32_t>(at_ - begin_);
     // A record that lacks memory must not be taken for a whole one: the recording ends there.
-    record.extents = overflowed_ ? ~std::uint32_t{0} : extents_;
+    record.size = overflowed_ ? 0 : static_cast<std::uint32_t>(at_ - begin_);
+    record.changed = changed_;
+    record.extents = extents_;
     record.ret = ret;
-    record.ticks_left = *reinterpret_cast<const std::uint64_t*>(area.known + patch::TaskArea::kCounter);
-    record.regs = area.call;
-    if ((header_.flags & kReadsFsBase) != 0) asm volatile("rdfsbase %0" : "=r"(record.fs_base));
+    record.ticks_left = ticks_left(area);
+    for (std::uint32_t rest = changed_; rest != 0; rest &= rest - 1) {
+      const auto i = static_cast<std::size_t>(__builtin_ctz(rest));
+      header_.last.at[i] = words_.at[i];
+    }
     asm volatile("" : : : "memory");
-    header_.used += record.size;
+    header_.used += overflowed_ ? sizeof record : record.size;
   }
 
  private:
   void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
     if (size == 0) return;
-    if (!has_room(sizeof(ExtentRecord) + size + 8)) {
+    if (!has_room(sizeof(CallExtent) + size + 8) || extents_ == CallRecord::kMostExtents) {
       overflowed_ = true;
       return;
     }
-    auto& extent = *reinterpret_cast<ExtentRecord*>(at_);
+    auto& extent = *reinterpret_cast<CallExtent*>(at_);
     auto* bytes = reinterpret_cast<std::uint8_t*>(at_ + sizeof extent);
     const std::uint64_t missing = tmrec_agent_copy(bytes, reinterpret_cast<const void*>(addr), size);
     if (missing == size) return;
@@ -87,13 +111,14 @@ class Recorder {
     extent.addr = addr;
     extent.size = static_cast<std::uint32_t>(size);
     extent.is_input = is_input ? 1 : 0;
-    at_ += sizeof extent + ((size + 7) & ~std::uint64_t{7});
+    at_ += sizeof extent + padded_to_word(size);
     ++extents_;
   }
 
   RingHeader& header_;
+  const CallWords words_;
   std::uint64_t begin_, at_, end_;
-  std::uint32_t extents_ = 0;
+  std::uint32_t changed_ = 0, extents_ = 0;
   bool overflowed_ = false;
 };
 
@@ -278,6 +303,7 @@ bool may_perform(const Call& call, LocalMemory& memory) {
     case Buffering::Dup:
       forget(call.args[1]);
       return true;
+    case Buffering::Silent:
     case Buffering::Wait:
       return true;
   }
@@ -288,7 +314,7 @@ bool may_perform(const Call& call, LocalMemory& memory) {
 struct Room {
   std::uint64_t bytes = 4096;  // what a bound on its results does not say
   void input(std::uint64_t, std::uint64_t) {}
-  void output(std::uint64_t, std::uint64_t size) { bytes += size + sizeof(ExtentRecord) + 8; }
+  void output(std::uint64_t, std::uint64_t size) { bytes += size + sizeof(CallExtent) + 8; }
 };
 
 // epoll_wait and poll: with a time-out of 0, without a trace of it when nothing is ready. False: the call would wait.
@@ -318,7 +344,7 @@ bool has_mask(const Call& call) {
   return (call.nr == number::kEpollPwait && call.args[4] != 0) || (call.nr == number::kPpoll && call.args[3] != 0);
 }
 
-bool same_inputs(LocalMemory& memory, const ExtentRecord& extent, const std::uint8_t* bytes) {
+bool same_inputs(LocalMemory& memory, const CallExtent& extent, const std::uint8_t* bytes) {
   std::uint8_t piece[256];
   for (std::uint32_t done = 0; done < extent.size;) {
     const std::uint32_t n =
@@ -333,37 +359,44 @@ bool same_inputs(LocalMemory& memory, const ExtentRecord& extent, const std::uin
 }
 
 template <class F>
-bool each_extent(const CallRecord& record, F&& f) {
-  auto at = reinterpret_cast<std::uint64_t>(&record) + sizeof record;
+bool each_extent(const CallRecord& record, std::uint64_t at, F&& f) {
   for (std::uint32_t i = 0; i < record.extents; ++i) {
-    const auto& extent = *reinterpret_cast<const ExtentRecord*>(at);
+    const auto& extent = *reinterpret_cast<const CallExtent*>(at);
     if (!f(extent, reinterpret_cast<const std::uint8_t*>(at + sizeof extent))) return false;
-    at += sizeof extent + ((extent.size + 7) & ~7u);
+    at += sizeof extent + padded_to_word(extent.size);
   }
   return true;
 }
 
 // Replay: the call is the recorded one if registers, ticks and what it reads are the same; then its memory is written
-// and its result is the recorded one. Otherwise the replayer has a look.
+// and its result is the recorded one. Otherwise the replayer has a look. (fs_base is of the log's doing.)
 std::uint64_t repeat(Area& area) {
   auto& header = *reinterpret_cast<RingHeader*>(kRing);
   if (header.repeated >= header.used) return 0;
-  const auto& record = *reinterpret_cast<const CallRecord*>(kRing + sizeof header + header.repeated);
-  const SavedRegs &a = area.call, &b = record.regs;
-  const bool same =
-      a.rax == b.rax && a.rbx == b.rbx && a.rdx == b.rdx && a.rsi == b.rsi && a.rdi == b.rdi && a.rbp == b.rbp &&
-      a.rsp == b.rsp && a.r8 == b.r8 && a.r9 == b.r9 && a.r10 == b.r10 && a.r12 == b.r12 && a.r13 == b.r13 &&
-      a.r14 == b.r14 && a.r15 == b.r15 && a.rip == b.rip && a.flags == b.flags &&
-      record.ticks_left == *reinterpret_cast<const std::uint64_t*>(area.known + patch::TaskArea::kCounter);
+  const std::uint64_t begin = kRing + sizeof header + header.repeated;
+  const auto& record = *reinterpret_cast<const CallRecord*>(begin);
+  std::uint64_t at = begin + sizeof record;
+  CallWords recorded = header.last;
+  for (std::size_t i = 0; i < kCallWords; ++i) {
+    if ((record.changed >> i & 1) == 0) continue;
+    recorded.at[i] = *reinterpret_cast<const std::uint64_t*>(at);
+    at += sizeof(std::uint64_t);
+  }
+  const CallWords here = words_of(area, false);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(CallWord::FsBase); ++i) {
+    if (here.at[i] != recorded.at[i]) return 0;
+  }
+  if (record.ticks_left != ticks_left(area)) return 0;
   LocalMemory memory;
-  const bool reads_same = same && each_extent(record, [&](const ExtentRecord& extent, const std::uint8_t* bytes) {
-                            return extent.is_input == 0 || same_inputs(memory, extent, bytes);
-                          });
+  const bool reads_same = each_extent(record, at, [&](const CallExtent& extent, const std::uint8_t* bytes) {
+    return extent.is_input == 0 || same_inputs(memory, extent, bytes);
+  });
   const bool repeated =
-      reads_same && each_extent(record, [](const ExtentRecord& extent, const std::uint8_t* bytes) {
+      reads_same && each_extent(record, at, [](const CallExtent& extent, const std::uint8_t* bytes) {
         return extent.is_input != 0 || tmrec_agent_copy(reinterpret_cast<void*>(extent.addr), bytes, extent.size) == 0;
       });
   if (!repeated) return 0;
+  header.last = recorded;
   header.repeated += record.size;
   ++header.repeated_calls;
   if (header.repeated == header.used) area.conduct.ask = 1;
@@ -380,16 +413,25 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   if (area->conduct.ask != 0 || area->conduct.calls_left == 0 || regs.rax > number::kMost) return 0;
   --area->conduct.calls_left;
   const Call call{static_cast<std::uint32_t>(regs.rax), {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
-  LocalMemory memory;
-  Recorder recorder;
   const Buffering kind = buffering_of(call.nr);
-  if (kind == Buffering::Never || !may_perform(call, memory)) return 0;
+  if (kind == Buffering::Never) return 0;
+  Recorder recorder(*area);
+  if (kind == Buffering::Silent) {
+    if (recorder.overflowed()) return 0;
+    const std::int64_t ret = perform_call(call);
+    recorder.commit(*area, ret);
+    area->call.rax = static_cast<std::uint64_t>(ret);
+    return 1;
+  }
+  LocalMemory memory;
+  if (!may_perform(call, memory)) return 0;
   if (kind == Buffering::Wait && has_mask(call)) return 0;
 
-  const syscalls::EntryNotes notes = syscalls::note_entry(call, memory);
-  syscalls::capture_inputs(call, memory, recorder);
+  const syscalls::Signature signature = syscalls::signature(call);
+  const syscalls::EntryNotes notes = syscalls::note_entry(signature, call, memory);
+  syscalls::capture_inputs(signature, call, memory, recorder);
   Room room;
-  syscalls::capture_outputs(call, notes, syscalls::abi::kMaxTransfer, memory, room);
+  syscalls::capture_outputs(signature, call, notes, syscalls::abi::kMaxTransfer, memory, room);
   if (recorder.overflowed() || !recorder.has_room(room.bytes)) return 0;
   std::int64_t ret = 0;
   if (kind == Buffering::Wait && !never_waits(call)) {
@@ -397,7 +439,7 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   } else {
     ret = perform_call(call);
   }
-  syscalls::capture_outputs(call, notes, ret, memory, recorder);
+  syscalls::capture_outputs(signature, call, notes, ret, memory, recorder);
   recorder.commit(*area, ret);
   area->call.rax = static_cast<std::uint64_t>(ret);
   return 1;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "format/call_record.h"
 #include "tracee/patch/task_area.h"
 
 namespace tmrec::agent {
@@ -89,29 +90,16 @@ enum class FdClass : std::uint32_t {
 };
 inline constexpr std::uint32_t kClassBits = 4;
 
+// Records (format/call_record.h) stand behind it.
 struct RingHeader {
-  std::uint64_t used;            // bytes of records behind this header
+  std::uint64_t used;            // bytes of records
   std::uint32_t generation;      // of descriptor entries
   std::uint32_t flags;           // kReadsFsBase
   std::uint64_t repeated;        // replay: bytes of records that have been repeated
   std::uint64_t repeated_calls;  // how many
+  CallWords last;                // what the next record is a change of
 };
 inline constexpr std::uint32_t kReadsFsBase = 1;  // the CPU and the kernel let a program read its fs base
-
-// One system call, performed. What it read and wrote follows.
-struct CallRecord {
-  std::uint32_t size;     // bytes, with all that follows; a multiple of 8
-  std::uint32_t extents;  // how many follow
-  std::int64_t ret;
-  std::uint64_t ticks_left;
-  std::uint64_t fs_base;  // with kReadsFsBase
-  SavedRegs regs;         // at entry
-};
-struct ExtentRecord {
-  std::uint64_t addr;
-  std::uint32_t size;  // bytes, which follow, filled up to a multiple of 8
-  std::uint32_t is_input;
-};
 
 // The first bytes of the agent's code: where in it things are, as addresses.
 struct Directory {

@@ -234,12 +234,13 @@ void put_word(Bytes& to, std::uint64_t word) {
 }
 
 void put_call(Bytes& to, std::uint32_t changed, const std::vector<std::uint64_t>& words,
-              const std::vector<Extent>& extents, std::int64_t ret) {
+              const std::vector<Extent>& extents, std::int64_t ret, std::uint64_t ticks_left) {
   const std::size_t start = to.size();
   CallRecord record{};
   record.changed = changed & ((1u << kCallWords) - 1);
   record.extents = static_cast<std::uint32_t>(extents.size()) & CallRecord::kMostExtents;
   record.ret = ret;
+  record.ticks_left = ticks_left;
   to.resize(start + sizeof record);
   for (const std::uint64_t word : words) put_word(to, word);
   for (const Extent& extent : extents) {
@@ -252,7 +253,7 @@ void put_call(Bytes& to, std::uint32_t changed, const std::vector<std::uint64_t>
   std::memcpy(to.data() + start, &record, sizeof record);
 }
 
-constexpr std::uint32_t kNumberBit = 1, kTicksBit = 1u << static_cast<unsigned>(CallWord::TicksLeft);
+constexpr std::uint32_t kNumberBit = 1, kFlagsBit = 1u << static_cast<unsigned>(CallWord::Flags);
 
 std::vector<Extent> extents_of_calls() {
   return {{RemoteAddr(0x7000), bytes(13, 5), true}, {RemoteAddr(0x8000), bytes(16, 6), false}};
@@ -262,9 +263,9 @@ std::vector<Extent> extents_of_calls() {
 
 Bytes call_records() {
   Bytes records;
-  put_call(records, kNumberBit | kTicksBit, {17, 900}, extents_of_calls(), -2);
-  put_call(records, 0, {}, {}, 40);
-  put_call(records, kTicksBit, {800}, {}, 41);
+  put_call(records, kNumberBit | kFlagsBit, {17, 115}, extents_of_calls(), -2, 900);
+  put_call(records, 0, {}, {}, 40, 900);
+  put_call(records, kNumberBit, {17}, {}, 41, 800);
   return records;
 }
 
@@ -276,6 +277,7 @@ CallBatch calls(const Bytes& records) {
   batch.has_fs_base = true;
   batch.frame = regs(500);
   for (std::size_t i = 0; i < kCallWords; ++i) batch.before.at[i] = 100 + i;
+  batch.before[CallWord::Flags] = 1;
   batch.count = 3;
   batch.records = records;
   return batch;
@@ -298,7 +300,7 @@ std::vector<Event> events_of_calls(std::uint64_t first) {
     call.regs.r13 = 111, call.regs.r14 = 112, call.regs.r15 = 113;
     call.regs.rip = call.regs.rcx = 114 + 2;
     call.regs.eflags = call.regs.r11 = 115;
-    call.regs.fs_base = 117;
+    call.regs.fs_base = 116;
     call.ret = i == 0 ? -2 : static_cast<std::int64_t>(39 + i);
     if (i == 0) call.extents = extents_of_calls();
     event.body = std::move(call);
