@@ -124,7 +124,8 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .chaos = options.chaos,
       .count_ticks = !options.no_ticks,
       .ticks = *sched::tick_choice(options.ticks),
-      .use_agent = !options.no_ticks && options.agent,
+      // A hardware counter would count the agent's own branches.
+      .use_agent = !options.no_ticks && options.agent && (options.ticks == "auto" || options.ticks == "software"),
       .agent_after = options.agent_after,
       .slice = options.slice,
       .unpatched = options.unpatched,
@@ -212,10 +213,6 @@ Result<int> record_on_signal(const RecordOptions& options, const std::string& pr
 }
 
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
-  if (options.ticks == "pmu" && options.agent) {
-    return fail(ErrorKind::Usage,
-                "--agent needs --ticks=software: a hardware counter would count the agent's branches");
-  }
   const bool attaches = options.attach != 0;
   if (attaches && !words.empty()) return fail(ErrorKind::Usage, "record -p PID, or a program: not both");
   if (!attaches && words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
@@ -298,8 +295,8 @@ Action add_record(CLI::App& app, const Words& words) {
                "Leave all code as it is: a task can then only be stopped at system calls");
   app.add_option(
          "--ticks", options->ticks,
-         "What counts them: pmu (a hardware counter: computing then costs nothing), software (patched code), or "
-         "auto (default): pmu where tmrec doctor finds one that works")
+         "What counts them: software (patched code), pmu (a hardware counter: computing then costs nothing, but every "
+         "system call stops), or auto (default): software, with --no-agent pmu where tmrec doctor finds one that works")
       ->type_name("SOURCE")
       ->check([](const std::string& text) { return sched::tick_choice(text) ? "" : "use auto, software or pmu"; });
   app.add_flag("!--no-agent", options->agent,

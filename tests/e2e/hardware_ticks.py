@@ -58,4 +58,3 @@ else:
     done.expect("no hardware counter that works" in done.err, "does not say why")
     repeat("automatic", "cpu_chance", source="software")
 tmrec("record", "--ticks=sundial", "true").exits(2)
-tmrec("record", "--ticks=pmu", "--agent", "true").exits(2)
