@@ -46,7 +46,11 @@ constexpr std::chrono::milliseconds patience(std::size_t bytes) {
   return std::chrono::seconds(2) + std::chrono::milliseconds(bytes / ((std::size_t{64} << 20) / 1000));
 }
 
-constexpr int kCompressionLevel = 1;
+// zstd's level for a chunk, with so many bytes waiting behind it: the program must not wait for compression, which a
+// disk can nearly always do without. Levels below 0 search less (zstd.h, ZSTD_minCLevel).
+constexpr int compression_level(std::size_t waiting) {
+  return waiting < kQueueSize / 4 ? 1 : waiting < kQueueSize / 2 ? -5 : -50;
+}
 
 struct Chunk {
   Bytes records;
@@ -71,13 +75,14 @@ class SegmentWriter {
 
   Result<void> start() { return next_segment(); }
 
-  Result<void> write(const Chunk& chunk) {
+  // `waiting`: bytes of further chunks.
+  Result<void> write(const Chunk& chunk, std::size_t waiting) {
     if (context_ == nullptr) return fail_errno("zstd", ENOMEM);
     Bytes& out = buffer_;
     out.resize(sizeof(ChunkHeader) + ZSTD_compressBound(chunk.records.size()));
     const std::size_t size =
         ZSTD_compressCCtx(context_.get(), out.data() + sizeof(ChunkHeader), out.size() - sizeof(ChunkHeader),
-                          chunk.records.data(), chunk.records.size(), kCompressionLevel);
+                          chunk.records.data(), chunk.records.size(), compression_level(waiting));
     if (ZSTD_isError(size) != 0) return fail(ErrorKind::System, fmt::format("zstd: {}", ZSTD_getErrorName(size)));
     out.resize(sizeof(ChunkHeader) + size);
 
@@ -211,10 +216,11 @@ void LogWriter::Impl::run() {
   std::unique_lock lock(mutex);
   Chunk chunk;
   while (take_chunk(lock, chunk)) {
+    const std::size_t waiting = queued - chunk.records.size();
     lock.unlock();
     Result<void> written;
     try {
-      written = segments.write(chunk);
+      written = segments.write(chunk, waiting);
     } catch (const std::exception& e) {
       written = fail(ErrorKind::System, fmt::format("writing the log: {}", e.what()));
     }
