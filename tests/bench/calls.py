@@ -1,0 +1,175 @@
+"""What recording costs programs that live in the kernel: tests/bench/run --calls.
+
+Single calls: nanoseconds of one, as the program measures them, the supervisor's share included since both use one CPU.
+Servers: requests a second that an unrecorded client gets, and bytes of trace for one. Passing a mutex is compared with
+the same program on one CPU, since a recording uses one.
+"""
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+
+from ticks import Bench
+
+CALIBRATED_CLOCK_NS = 150
+KINDS = (("getppid", 2000000, 2.0, []), ("read", 2000000, 2.0, []), ("pread", 200000, 1.8, []), ("clock", 2000000, None, []),
+         ("pass", 500000, 2.5, ["taskset", "-c", "0"]))
+CLIENT_SECONDS = 300
+NGINX = """daemon off; master_process off; pid {0}/nginx.pid; error_log {0}/nginx.log;
+events {{ worker_connections 256; }}
+http {{ access_log off; server {{ listen 127.0.0.1:{1}; root {0}; }} }}"""
+
+
+def single_calls(bench):
+    print(f"\n{'one call':24}{'native ns':>10}{'recorded':>10}{'ratio':>8}{'target':>8}")
+    with open(os.path.join(bench.scratch, "calls-data"), "wb") as f:
+        f.write(os.urandom(4096 * 1000))
+    for name, count, target, prefix in KINDS:
+        argv = [os.path.join(bench.tools, "calls"), name, str(bench.many(count))]
+        native, recorded = [], []
+        for _ in range(bench.rounds):
+            native.append(float(output_of(bench, prefix + argv)))
+            recorded.append(float(output_of(bench, bench.record(argv))))
+        before, after = statistics.median(native), statistics.median(recorded)
+        wanted = f"{target:8.1f}" if target else f"{CALIBRATED_CLOCK_NS:5} ns"
+        print(f"{name:24}{before:10.1f}{after:10.1f}{after / before:8.2f}{wanted:>8}", flush=True)
+
+
+def output_of(bench, argv):
+    return subprocess.run(argv, cwd=bench.scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True,
+                          env=bench.environment()).stdout
+
+
+def programs(bench):
+    big = os.path.join(bench.scratch, "big")
+    with open(big, "wb") as f:
+        for _ in range(bench.many(1024)):
+            f.write(os.urandom(1 << 20))
+    yield "find /usr -type f | wc -l", ["bash", "-c", "find /usr -type f | wc -l"], 1.6
+    yield f"cp of {bench.many(1024)} MiB", ["cp", "--reflink=never", big, big + "-copy"], 1.5
+    yield "200-process shell loop", ["bash", "-c", "for i in {1..200}; do /bin/true; done"], 4.0
+
+
+def whole_programs(bench):
+    print(f"\n{'wall time':24}{'native s':>10}{'recorded':>10}{'ratio':>8}{'target':>8}{'replay : record':>17}{'trace MiB':>11}")
+    for name, argv, target in programs(bench):
+        native, recorded, replayed, sizes = [], [], [], []
+        bench.run(bench.record(argv))
+        for _ in range(bench.rounds):
+            native.append(seconds(bench, argv))
+            recorded.append(seconds(bench, bench.record(argv)))
+            sizes.append(trace_bytes(bench))
+            replayed.append(seconds(bench, [bench.tmrec, "replay", "-a", bench.trace]))
+        before, after = statistics.median(native), statistics.median(recorded)
+        print(f"{name:24}{before:10.3f}{after:10.3f}{after / before:8.2f}{target:8.1f}{statistics.median(replayed) / after:17.2f}"
+              f"{statistics.median(sizes) / 2**20:11.1f}", flush=True)
+
+
+def seconds(bench, argv):
+    begun = time.monotonic()
+    bench.run(argv)
+    return time.monotonic() - begun
+
+
+def trace_bytes(bench):
+    log = os.path.join(bench.trace, "log")
+    return sum(os.stat(os.path.join(log, f)).st_size for f in os.listdir(log))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def await_port(server, port):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{server.args[0]}: nobody listens on port {port}")
+
+
+def client(argv):
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=CLIENT_SECONDS).stdout
+
+
+def redis(bench, port):
+    """The command, and what gives (requests a second by kind, requests) with it running, and ends it."""
+
+    def load():
+        requests, at = bench.many(200000), ["-h", "127.0.0.1", "-p", str(port)]
+        text = client(["redis-benchmark", *at, "-n", str(requests), "-c", "50", "-t", "set,get", "--csv"])
+        client(["redis-cli", *at, "shutdown", "nosave"])
+        rates = {kind: float(rate) for kind, rate in re.findall(r'"(SET|GET)","([\d.]+)"', text)}
+        return rates, 2 * requests
+
+    return ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", bench.scratch], load, 0.8
+
+
+def nginx(bench, port):
+    config = os.path.join(bench.scratch, "nginx.conf")
+    with open(config, "w") as f:
+        f.write(NGINX.format(bench.scratch, port))
+    with open(os.path.join(bench.scratch, "page"), "w") as f:
+        f.write("x" * 1023 + "\n")
+
+    def load():
+        text = client(["wrk", "-t1", "-c32", f"-d{max(2, bench.many(10))}s", f"http://127.0.0.1:{port}/page"])
+        client(["nginx", "-c", config, "-s", "quit"])
+        return {"1 KiB": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])}, int(re.search(r"(\d+) requests in", text)[1])
+
+    return ["nginx", "-c", config], load, 0.75
+
+
+def serve(bench, argv, load, port):
+    server = subprocess.Popen(argv, cwd=bench.scratch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=bench.environment())
+    try:
+        await_port(server, port)
+        return load()
+    finally:
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.terminate()
+            server.wait()
+
+
+def servers(bench):
+    print(f"\n{'requests a second':24}{'native':>10}{'recorded':>10}{'ratio':>8}{'target':>8}{'bytes of trace':>16}")
+    for make, needs in ((redis, "redis-benchmark"), (nginx, "wrk")):
+        if not shutil.which(needs):
+            print(f"{make.__name__}: {needs} is not installed")
+            continue
+        native, recorded, sizes = {}, {}, []
+        for _ in range(bench.rounds):
+            for rates, wrap in ((native, lambda argv: argv), (recorded, bench.record)):
+                port = free_port()
+                argv, load, target = make(bench, port)
+                got, requests = serve(bench, wrap(argv), load, port)
+                for kind, rate in got.items():
+                    rates.setdefault(kind, []).append(rate)
+            sizes.append(trace_bytes(bench) / requests)
+        for kind, rates in native.items():
+            before, after = statistics.median(rates), statistics.median(recorded[kind])
+            print(f"{make.__name__ + ' ' + kind:24}{before:10.0f}{after:10.0f}{after / before:8.2f}{target:8.2f}{statistics.median(sizes):16.0f}",
+                  flush=True)
+
+
+def run(build, scratch, rounds, scale):
+    """Prints all tables. Gives whether one failed."""
+    bench = Bench(build, scratch, rounds, scale)
+    failed = False
+    for section in (single_calls, whole_programs, servers):
+        try:
+            section(bench)
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            failed = True
+            print(f"{section.__name__}: {error}", flush=True)
+    return failed
