@@ -1,6 +1,7 @@
 """System calls made in place: that they are, and that the agent refuses and leaves alone what the supervisor does."""
 
 import json
+import re
 
 from cli_support import check, tmrec
 
@@ -26,3 +27,18 @@ for name, options, least in (("agent", (), 1000), ("first", ("--agent-after=0",)
     tmrec("replay", "-a", f"{name}-1").exits(0).prints(REFUSED)
     made = in_place(f"{name}-1")
     check(made >= least and (least > 0 or made == 0), f"{options}: {made} system calls in place")
+
+
+def story(name, *options):
+    """What a program without any input of its own did: the text of every event, without what differs from run to run."""
+    tmrec("record", "-q", "--name", name, *options, "bash", "-c", "while read -r line; do echo ${#line}; done < /etc/passwd; printf '%(%Y)T' 0").exits(0)
+    events = [json.loads(line) for line in tmrec("dump", "--json", f"{name}-1").exits(0).out.splitlines()]
+    own = str(events[0]["tid"])
+    varies = re.compile(r'getrandom\("[^"]*"|tv_[nu]?sec=\d+|getppid\(\) = \d+|sysinfo\({[^}]*')
+    return [varies.sub("", e["text"].replace(own, "SELF")) for e in events if e["kind"] not in ("patch", "instruction", "check")]
+
+
+made, stopped = story("made", "--agent-after=0"), story("stopped", "--no-agent")
+for one, other in zip(made, stopped):
+    check(one == other, f"with the agent {one}, without {other}")
+check(len(made) == len(stopped), f"{len(made)} events with the agent, {len(stopped)} without")
