@@ -2,6 +2,7 @@
 #include <asm/prctl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -146,6 +147,14 @@ void TaskLife::trap_cpuid() {
   call_remotely(SYS_arch_prctl, {ARCH_SET_CPUID, 0});
 }
 
+// Outside of patched code. It survives execve, where it must not: should the supervisor be killed before it has
+// prepared the new program, whose vDSO uses rdtsc, nobody would answer.
+void TaskLife::trap_tsc(bool on) {
+  if (!space_->call_gadget) return session_.note("no vDSO: rdtsc is not recorded");
+  if (process_->no_agent) return;  // a filter of its own may end it for a prctl: the trap stays as it is
+  call_remotely(SYS_prctl, {PR_SET_TSC, static_cast<std::uint64_t>(on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE)});
+}
+
 // What a program needs to be counted; a program that uses %gs gets nothing of it.
 void TaskLife::begin_patching(Snapshot& snapshot) {
   if (!session_.options().count_ticks) return;
@@ -207,6 +216,7 @@ void TaskLife::enter_program(pid_t former) {
   start_counter({});
   session_.append(tid(), std::move(event));
   patch_program(snapshot->mappings);
+  trap_tsc(true);
   stand_at(stopped().regs());
   at_event_ = true;
 }

@@ -95,6 +95,11 @@ int TaskLife::on_syscall() {
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
   if (maps_socket(open.call)) return refuse(open, ENODEV), 0;
   prepare_for_call(open.call);
+  const bool executes = open.call.nr == SYS_execve || open.call.nr == SYS_execveat;
+  if (executes) {
+    trap_tsc(false);
+    enter_again(entry);
+  }
   if (open.call.nr == SYS_exit || open.call.nr == SYS_exit_group) log_enter(open);
   if (writes_to_code(open.call)) {
     log_enter(open);
@@ -127,6 +132,7 @@ int TaskLife::on_syscall() {
     stop = task_.run_call([&] { log_enter(open); });  // the end of a vfork changes nothing by itself
   }
   finish_call(open);
+  if (executes) trap_tsc(true);
   if (made_task) task_.after_birth();
   // What came while the task made calls for us: it still stands behind its own.
   return deferred_.empty() ? 0 : take_deferred(stopped().regs());

@@ -126,7 +126,6 @@ struct Inheritance {
   words.push_back(nullptr);
   sigaction(SIGCHLD, &inherited.on_child, nullptr);
   sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
-  prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);  // survives execve and is inherited
   execvp(words[0], words.data());
   int err = errno;
   write_all(failure, &err, sizeof err);

@@ -159,6 +159,7 @@ class TaskLife {
   RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first);
   void record_exec(OpenCall& open);
   void trap_cpuid();
+  void trap_tsc(bool on);
   void hide_area(tracee::Stopped& child);
   void begin_patching(Snapshot& snapshot);
   void enter_program(pid_t former);  // at the new program's first instruction

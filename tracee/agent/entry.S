@@ -44,6 +44,13 @@
 	syscall
 	.endm
 
+	.macro	untrap_tsc
+	mov	$26, %edi			// PR_SET_TSC
+	mov	$1, %esi			// PR_TSC_ENABLE
+	mov	$157, %eax			// prctl
+	syscall
+	.endm
+
 	.macro	go_on
 	mov	%gs:kScratchR11, %r11
 	mov	%gs:kScratchRcx, %rcx
@@ -83,7 +90,7 @@ special:
 	mov	%gs:kScratchRcx, %rcx
 	call_supervisor 0x0f7ec002
 special_asked:
-	go_on
+	jmp	unanswered
 at_place:
 	mov	%gs:kScratchRcx, %rcx
 	mov	%gs:kScratchRax, %rax
@@ -157,6 +164,15 @@ returned:
 	jmp	*%rcx
 looked_end:
 
+unanswered:
+	// Nobody answered: the instruction is performed where it stands, which the trap on rdtsc must not prevent.
+	mov	%rdi, %gs:kSaved + RDI
+	mov	%rsi, %gs:kSaved + RSI
+	untrap_tsc
+	mov	%gs:kSaved + RDI, %rdi
+	mov	%gs:kSaved + RSI, %rsi
+	go_on
+
 	.balign	16, 0xcc
 clock_call:
 	syscall
@@ -219,6 +235,7 @@ on_sigsys:
 	subq	$2, 168(%rdx)
 	movslq	24(%rsi), %rax			// si_syscall
 	mov	%rax, 144(%rdx)			// rax
+	untrap_tsc
 1:	ret
 restorer:
 	mov	$15, %eax			// rt_sigreturn
