@@ -9,6 +9,7 @@ import pwd
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -250,6 +251,9 @@ def parse_arguments():
 
 
 def main():
+    # A shell starts what it runs in the background with these ignored, and no program could trap them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     arguments = parse_arguments()
     arguments.build = os.path.abspath(arguments.build)
     if not arguments.no_build:
