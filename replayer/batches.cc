@@ -73,7 +73,7 @@ bool Session::may_batch(const Task& task, const Event& event) const {
   if (!plain || call->regs.orig_rax > agent::number::kMost) return false;
   if (agent::buffering_of(static_cast<std::uint32_t>(call->regs.orig_rax)) == agent::Buffering::Never) return false;
   const std::uint64_t at = call->regs.rip - 2;
-  return at == agent::directory().clock_call || task.space->patches.with_block(at) != nullptr;
+  return task.space->is_vdso(at) || task.space->patches.with_block(at) != nullptr;
 }
 
 Result<void> Session::open_ring(Task& task) {

@@ -88,6 +88,7 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
     int flags = mapping.shared ? MAP_SHARED : MAP_PRIVATE;
     if (mapping.grows_down) flags |= MAP_GROWSDOWN | MAP_STACK;
     if (mapping.source.kind != MapSource::Kind::File) flags |= MAP_NORESERVE;  // a program may reserve terabytes
+    if (mapping.name == "[vdso]") space.vdso_ = mapping.start.value;
     TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags, mapping.source,
                             objects));
     // Attached segments can be detached (shmdt(2)).
@@ -112,6 +113,7 @@ Result<Space> Space::forked(tracee::Stopped& stub) const {
   TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
   Space copy(std::move(memory));
   copy.brk_ = brk_;
+  copy.vdso_ = vdso_;
   copy.objects_shown_ = objects_shown_;
   copy.segments_ = segments_;
   copy.shares_memory_ = shares_memory_;

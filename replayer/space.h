@@ -9,6 +9,7 @@
 #include "replayer/objects.h"
 #include "replayer/stub.h"
 #include "tracee/patched_space.h"
+#include "tracee/vdso.h"
 
 namespace tmrec::replayer {
 
@@ -29,6 +30,7 @@ class Space {
 
   const tracee::RemoteMemory& memory() const { return memory_; }
   std::uint64_t heap_end() const { return brk_; }
+  bool is_vdso(std::uint64_t addr) const { return addr >= vdso_ && addr < vdso_ + tracee::kMostOfVdso; }
   // What the recording wrote to memory. False: some of it is not mapped, or the replayer's own.
   bool write(RemoteAddr addr, const Bytes& bytes) const;
   // Any task of the space may perform these. `ret` is the recorded result; the error says how the replay's differs.
@@ -83,6 +85,7 @@ class Space {
 
   tracee::RemoteMemory memory_;
   std::uint64_t brk_ = 0;
+  std::uint64_t vdso_ = ~std::uint64_t{0} - tracee::kMostOfVdso;  // where it was at first; nowhere
   bool shares_memory_ = false;  // it has, or had, shared mappings
   bool repeats_calls_ = false;  // the agent can
   std::vector<ForkAdvice> fork_advice_;

@@ -81,12 +81,13 @@ const Entry* entry_named(std::string_view symbol) {
   return nullptr;
 }
 
-constexpr std::size_t kJumpSize = 18;
-static_assert(kJumpSize <= kGadgetOffset);
+constexpr std::size_t kLeadSize = 21;
+static_assert(kLeadSize <= kGadgetOffset);
 
-Bytes jump(std::int32_t number, std::uint64_t target) {
-  Bytes code{0xb8, 0, 0, 0, 0, 0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xe3};
-  std::memcpy(&code[1], &number, sizeof number);  // mov $nr,%eax; movabs $target,%r11; jmp *%r11
+// mov $nr,%eax; movabs $target,%r11; call *%r11; syscall; ret
+Bytes lead(std::int32_t number, std::uint64_t target) {
+  Bytes code{0xb8, 0, 0, 0, 0, 0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xd3, 0x0f, 0x05, 0xc3};
+  std::memcpy(&code[1], &number, sizeof number);
   std::memcpy(&code[7], &target, sizeof target);
   return code;
 }
@@ -112,8 +113,8 @@ bool each_entry(const Bytes& image, F&& f) {
 
 void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, std::uint64_t target) {
   each_entry(memory.read_some(start, size), [&](const Entry& entry, std::uint64_t at, std::uint64_t room) {
-    if (entry.syscall < 0 || room < kJumpSize) return true;
-    const Bytes code = target != 0 ? jump(entry.syscall, target) : replacement(entry.syscall);
+    if (entry.syscall < 0 || room < kLeadSize) return true;
+    const Bytes code = target != 0 ? lead(entry.syscall, target) : replacement(entry.syscall);
     return memory.write(start.value + at, code.data(), code.size());
   });
 }

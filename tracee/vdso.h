@@ -33,8 +33,8 @@ bool restore_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t si
 // beginning, or in its caller.
 Regs out_of_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, const Regs& regs);
 
-// The functions that stand for system calls jump to `target` instead, with the number in eax, r11, rcx and flags being
-// free; 0: they are as patch_vdso left them.
+// The functions that stand for system calls call `target` first, with the number in eax, r11, rcx and flags being free;
+// `syscall` and `ret` stand behind that. 0: they are as patch_vdso left them, but who is behind the call stays there.
 void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size, std::uint64_t target);
 // More than any vdso has.
 inline constexpr std::uint64_t kMostOfVdso = 4 * 4096;

@@ -51,7 +51,10 @@ static volatile long tick_alarms;
 static void tick_on_alarm(int signal, siginfo_t* info, void* context) {
   const ucontext_t* c = (const ucontext_t*)context;
   if (signal != SIGALRM || info->si_signo != SIGALRM) _exit(95);
-  if (!tick_in_module((uintptr_t)c->uc_mcontext.gregs[REG_RIP])) _exit(96);
+  if (!tick_in_module((uintptr_t)c->uc_mcontext.gregs[REG_RIP])) {
+    dprintf(2, "an alarm at %#llx, in no module\n", c->uc_mcontext.gregs[REG_RIP]);
+    _exit(96);
+  }
   tick_alarms = tick_alarms + 1;
 }
 

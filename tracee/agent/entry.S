@@ -61,7 +61,7 @@
 	.section .entries, "ax", @progbits
 // layout.h, Directory
 	.quad	tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end
-	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer, clock_call
+	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer
 	.quad	looked, looked_end
 
 	.balign	64, 0xcc
@@ -71,11 +71,12 @@ ticked:
 	go_on
 
 	.balign	64, 0xcc
-// vDSO functions come here, the number of their call in eax; rcx, r11 and flags are free.
+// vDSO functions call this first, the number of their system call in eax; rcx, r11 and flags are free. Behind the call
+// stands `syscall`, so that the program is always seen in the vDSO.
 clock:
 	mov	%rax, %gs:kScratchRax
 	mov	%rcx, %gs:kScratchRcx
-	lea	clock_call(%rip), %rcx
+	pop	%rcx
 	mov	%rcx, %gs:kResume
 	xor	%ecx, %ecx
 	mov	%rcx, %gs:kBlock
@@ -172,11 +173,6 @@ unanswered:
 	mov	%gs:kSaved + RDI, %rdi
 	mov	%gs:kSaved + RSI, %rsi
 	go_on
-
-	.balign	16, 0xcc
-clock_call:
-	syscall
-	ret
 
 	.balign	64, 0xcc
 // Calls from here on reach the kernel.

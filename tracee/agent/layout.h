@@ -104,7 +104,7 @@ inline constexpr std::uint32_t kReadsFsBase = 1;  // the CPU and the kernel let 
 // The first bytes of the agent's code: where in it things are, as addresses.
 struct Directory {
   std::uint64_t tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end,
-      copy, copy_failed, on_sigsys, restorer, clock_call, looked, looked_end;
+      copy, copy_failed, on_sigsys, restorer, looked, looked_end;
 };
 
 }  // namespace tmrec::agent
