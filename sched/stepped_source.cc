@@ -43,11 +43,14 @@ class SteppedTicks final : public TickCounter {
       if (due_ && now_ >= *due_) interrupt();
       const Regs before = task.stopped().regs();
       const Opcode opcode = tracee::upcoming(task.memory(), before);
-      if (opcode.kind == Opcode::Kind::Call && !once) return task.run(how, signal);
-      const Stop stop = task.run(step, std::exchange(signal, 0));
+      const bool calls = opcode.kind == Opcode::Kind::Call && !once;
+      const Stop stop = task.run(calls ? how : step, std::exchange(signal, 0));
       const bool trapped = stop.kind == Stop::Kind::Signal && stop.signal == SIGTRAP;
       const bool stepped = trapped && task.stopped().siginfo().si_code == TRAP_TRACE;
-      bool executed = stepped && !std::exchange(trap_waits_, false);
+      // Of an earlier step: nothing has been executed since.
+      if (stepped && std::exchange(trap_waits_, false)) continue;
+      if (calls) return stop;
+      bool executed = stepped;
       // An interruption is reported before the trap of the step that was under way.
       const bool interruption = stop.kind == Stop::Kind::EventStop || stop.kind == Stop::Kind::GroupStop;
       if (interruption && !trap_waits_) executed = trap_waits_ = trap_is_pending();
