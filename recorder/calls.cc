@@ -250,10 +250,11 @@ void TaskLife::finish_call(OpenCall& open) {
   task_.preemption_point();
 }
 
-// Not performed: the number is made invalid, so that the kernel does nothing and a supervisor killed meanwhile leaves
-// ENOSYS behind, and the result is set at the exit stop.
+// Not performed: the number is made -1, so that the kernel does nothing and leaves the result, which is there already
+// should the supervisor be killed meanwhile.
 void TaskLife::skip_call(OpenCall& open, std::int64_t result) {
   Regs regs = open.event.regs;
+  regs.rax = static_cast<std::uint64_t>(result);
   regs.orig_rax = ~std::uint64_t{0};
   stopped().set_regs(regs);
   task_.run(Resume::ToSyscall);

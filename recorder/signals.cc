@@ -195,9 +195,12 @@ bool TaskLife::is_overdue(std::chrono::steady_clock::time_point now) const {
                               [&](const siginfo_t& info) { return !masks->is_blocked(info.si_signo); });
 }
 
-// Puts the call off.
+// Puts the call off. The kernel leaves the registers of a call numbered -1 alone (arch/x86/entry/common.c): the task
+// stands in front of its call again, also when the supervisor is killed here.
 int TaskLife::deliver_deferred(const Regs& entry) {
   Regs regs = entry;
+  regs.rip = entry.rip - 2;
+  regs.rax = entry.orig_rax;
   regs.orig_rax = ~std::uint64_t{0};
   stopped().set_regs(regs);
   task_.run(Resume::ToSyscall);
