@@ -10,6 +10,7 @@ from recording import TMREC, file, scratch
 
 SEED = int(os.environ.get("TMREC_TEST_SEED", time.time_ns() % 1_000_000))
 random.seed(SEED)
+KILLS = int(os.environ.get("TMREC_TEST_KILLS", "1"))  # of each program's supervisor; tests/stress --kills asks for more
 GUESTS = os.path.join(os.path.dirname(TMREC), "..", "tests", "guests")
 PYTHON = file("busy.py", """
 import os, subprocess, sys, threading, time
@@ -121,7 +122,7 @@ def once(number, argv, longest, who):
 
 number = 0
 for argv, longest in programs():
-    for who in ["supervisor"] * 4 + ["front"]:
+    for who in ["supervisor"] * KILLS + ["front"]:
         once(number, argv, longest, who)
         number += 1
 print(f"{number} kills, seed {SEED}")
