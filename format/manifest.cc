@@ -106,7 +106,7 @@ Manifest Manifest::of_this_machine() {
   return m;
 }
 
-Result<void> Manifest::save(const fs::path& trace_dir) const {
+std::string Manifest::json() const {
   std::ostringstream text;
   {
     cereal::JSONOutputArchive ar(
@@ -114,8 +114,12 @@ Result<void> Manifest::save(const fs::path& trace_dir) const {
     // One function describes both directions, so it takes its argument by a reference that is not const.
     ar(cereal::make_nvp("tmrec_trace", const_cast<Manifest&>(*this)));
   }
-  const std::string json = std::move(text).str() + "\n";
-  return write_whole(trace_dir / "manifest.json", {reinterpret_cast<const std::uint8_t*>(json.data()), json.size()});
+  return std::move(text).str() + "\n";
+}
+
+Result<void> Manifest::save(const fs::path& trace_dir) const {
+  const std::string text = json();
+  return write_whole(trace_dir / "manifest.json", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 namespace {

@@ -71,6 +71,8 @@ struct Manifest {
   // With created, hostname, kernel, cpu and uid of here and now.
   static Manifest of_this_machine();
 
+  // The content of the file.
+  std::string json() const;
   // Replaces `<trace_dir>/manifest.json` at once and durably.
   Result<void> save(const std::filesystem::path& trace_dir) const;
 

@@ -20,8 +20,8 @@ namespace {
 
 using namespace tmrec::fuzz;
 
-constexpr std::array<const Target*, 6> kTargets = {&codec_target,    &snapshot_note_target, &log_target,
-                                                   &manifest_target, &core_target,          &gdb_target};
+constexpr std::array<const Target*, 7> kTargets = {&codec_target, &snapshot_note_target, &log_target, &manifest_target,
+                                                   &core_target,  &pack_target,          &gdb_target};
 constexpr unsigned kSecondsPerInput = 20;
 
 struct Options {

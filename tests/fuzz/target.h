@@ -23,6 +23,7 @@ extern const Target snapshot_note_target;  // tmrec's note in a core file
 extern const Target log_target;            // a log of one segment
 extern const Target manifest_target;       // manifest.json
 extern const Target core_target;           // a snapshot
+extern const Target pack_target;           // a trace in one file
 extern const Target gdb_target;            // what a debugger sends
 
 // Reports and aborts when the reader broke a promise.
