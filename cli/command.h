@@ -23,6 +23,7 @@ Action add_dump(CLI::App& app);
 Action add_info(CLI::App& app);
 Action add_ls(CLI::App& app);
 Action add_rm(CLI::App& app);
+Action add_pack(CLI::App& app);
 Action add_doctor(CLI::App& app);
 Action add_trigger(CLI::App& app);
 

@@ -9,9 +9,9 @@
 
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/open_trace.h"
 #include "cli/say.h"
 #include "cli/trace_facts.h"
-#include "cli/trace_place.h"
 #include "format/log.h"
 #include "format/trace_dir.h"
 #include "syscalls/print.h"
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct DumpOptions {
-  std::string trace;
+  TraceChoice trace;
   std::uint64_t from = 1;
   std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
   std::int32_t tid = 0;  // 0: all
@@ -167,10 +167,10 @@ void print(const Event& event, bool json) {
 }
 
 Result<> dump(const DumpOptions& options) {
-  TMREC_TRY(const fs::path trace, find_trace(options.trace));
-  TMREC_CHECKED(TraceDir::open(trace));
-  TMREC_CHECKED(Manifest::load(trace));  // a newer version's log may only look readable
-  TMREC_TRY(LogReader reader, LogReader::open(trace));
+  TMREC_TRY(const OpenTrace open, open_trace(options.trace));
+  TMREC_CHECKED(TraceDir::open(open.trace));
+  TMREC_CHECKED(Manifest::load(open.trace));  // a newer version's log may only look readable
+  TMREC_TRY(LogReader reader, LogReader::open(open.trace));
   for (;;) {
     TMREC_TRY(const std::optional<Event> event, reader.next());
     if (!event) break;
@@ -186,7 +186,7 @@ Result<> dump(const DumpOptions& options) {
 
 Action add_dump(CLI::App& app) {
   auto options = std::make_shared<DumpOptions>();
-  app.add_option("TRACE", options->trace, "A name that `tmrec ls` shows, or a directory; the newest when left out");
+  add_trace_choice(app, options->trace);
   app.add_option("--from", options->from, "First event (the first of all is 1)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);

@@ -7,10 +7,12 @@
 #include "cli/code_facts.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/machine_needs.h"
+#include "cli/open_trace.h"
 #include "cli/quantity.h"
 #include "cli/say.h"
+#include "cli/trace_contents.h"
 #include "cli/trace_facts.h"
-#include "cli/trace_place.h"
 
 namespace tmrec::cli {
 namespace fs = std::filesystem;
@@ -81,9 +83,44 @@ void code_lines(const CodeFacts& facts) {
   if (facts.undone != 0) line("", fmt::format("made the program's own again {} times", facts.undone));
 }
 
-void print_text(const Manifest& manifest, const fs::path& trace, const fs::path& blobs,
-                const Result<CodeFacts>& facts) {
-  line("trace", trace.string());
+std::string shown(const char* what, const std::vector<PackedFile>& files) {
+  const Amount amount = amount_of(files);
+  return fmt::format("{} {}: {}", amount.files, what, show_size(amount.bytes));
+}
+
+void content_lines(const OpenTrace& open, const Result<TraceContents>& contents) {
+  const fs::path& place = open.blobs;
+  if (!contents) {
+    line("contains", "not known: " + contents.error().text);
+    return;
+  }
+  line("contains", shown("segments of the log", contents->log));
+  line("", shown("snapshots", contents->snapshots));
+  line("", shown("contents of mapped files", contents->blobs) + (open.packed ? "" : ", in " + place.string()));
+  if (!contents->missing.empty()) {
+    line("", fmt::format("{} more are missing, first {}: it cannot be replayed without", contents->missing.size(),
+                         contents->missing.front()));
+  }
+  if (open.packed) line("", shown("files of debug information", contents->debug));
+  line("secrets", fmt::format("{}the program's memory and all it read and wrote, passwords included",
+                              open.encrypted ? "encrypted here, and in the clear once decrypted: " : "in the clear: "));
+}
+
+void machine_lines(const Manifest& manifest) {
+  const MachineNeeds needs = needs_of(manifest.cpu);
+  line("cpu", fmt::format("{} ({})", manifest.cpu.model, manifest.cpu.vendor));
+  line("needs", fmt::format("Linux {}.{} or later on x86-64, and what the program's code has chosen of:",
+                            kOldestLinuxMajor, kOldestLinuxMinor));
+  line("", fmt::format("{}{}{}, register state {:#x}", needs.level, needs.beyond.empty() ? "" : " ",
+                       fmt::join(needs.beyond, " "), needs.xcr0));
+}
+
+void print_text(const OpenTrace& open, const Manifest& manifest, const Result<CodeFacts>& facts,
+                const Result<TraceContents>& contents) {
+  const fs::path& trace = open.trace;
+  line("trace", open.packed ? fmt::format("{}, a pack of {}{}", open.name, show_size(open.pack_bytes),
+                                          open.encrypted ? ", encrypted" : "")
+                            : open.name);
   line("command", shown_command(manifest.command));
   if (!manifest.program.empty()) line("program", manifest.program);
   line("directory", manifest.cwd);
@@ -92,8 +129,8 @@ void print_text(const Manifest& manifest, const fs::path& trace, const fs::path&
   line("process", fmt::format("{} (user {})", manifest.pid.value, manifest.uid));
   line("end", shown_end(manifest, state_of(manifest, trace)));
   if (manifest.complete) line("events", fmt::format("{} in {}", manifest.events, show_duration(manifest.duration_ns)));
-  line("size", fmt::format("{}; file contents in {}", show_size(size_of(trace)), blobs.string()));
-  line("cpu", fmt::format("{} ({})", manifest.cpu.model, manifest.cpu.vendor));
+  content_lines(open, contents);
+  machine_lines(manifest);
   line("schedule", fmt::format("{}seed {}", manifest.chaos ? "chaos, " : "", manifest.seed));
   line("ticks", facts ? shown_ticks(manifest, *facts) : "not known: " + facts.error().text);
   if (manifest.longest_without_tick_ns != 0) {
@@ -165,10 +202,37 @@ std::string code(const Result<CodeFacts>& facts) {
       .str();
 }
 
-void print_json(const Manifest& manifest, const fs::path& trace, const fs::path& blobs,
-                const Result<CodeFacts>& facts) {
+std::string amount(const std::vector<PackedFile>& files) {
+  const Amount sum = amount_of(files);
+  return JsonObject().add("files", sum.files).add("bytes", sum.bytes).str();
+}
+
+// null: the log or a snapshot cannot be read.
+std::string contents(const Result<TraceContents>& of) {
+  if (!of) return "null";
+  return JsonObject()
+      .raw("log", amount(of->log))
+      .raw("snapshots", amount(of->snapshots))
+      .raw("blobs", amount(of->blobs))
+      .raw("debug", amount(of->debug))
+      .raw("missing_blobs", strings(of->missing))
+      .str();
+}
+
+std::string needs(const CpuInfo& cpu) {
+  const MachineNeeds of = needs_of(cpu);
+  return JsonObject().add("level", of.level).raw("beyond", strings(of.beyond)).add("xcr0", of.xcr0).str();
+}
+
+void print_json(const OpenTrace& open, const Manifest& manifest, const Result<CodeFacts>& facts,
+                const Result<TraceContents>& of) {
+  const fs::path& trace = open.trace;
   const std::string out = JsonObject()
-                              .add("trace", trace.string())
+                              .add("trace", open.name)
+                              .add("packed", open.packed)
+                              .add("encrypted", open.encrypted)
+                              .raw("contents", contents(of))
+                              .raw("needs", needs(manifest.cpu))
                               .raw("command", strings(manifest.command))
                               .add("program", manifest.program)
                               .add("cwd", manifest.cwd)
@@ -186,7 +250,7 @@ void print_json(const Manifest& manifest, const fs::path& trace, const fs::path&
                               .add("events", manifest.events)
                               .add("duration_ns", manifest.duration_ns)
                               .add("bytes", size_of(trace))
-                              .add("blobs", blobs.string())
+                              .add("blobs", open.blobs.string())
                               .add("cpu_vendor", manifest.cpu.vendor)
                               .add("cpu_model", manifest.cpu.model)
                               .add("tick_source", manifest.tick_source)
@@ -202,12 +266,12 @@ void print_json(const Manifest& manifest, const fs::path& trace, const fs::path&
   fmt::print("{}\n", out);
 }
 
-Result<> info(const std::string& name, bool json) {
-  TMREC_TRY(const fs::path trace, find_trace(name));
-  TMREC_TRY(const Manifest manifest, Manifest::load(trace));
-  TMREC_TRY(const fs::path blobs, recorded_blob_directory(trace));
-  const Result<CodeFacts> facts = code_facts(trace, blobs);
-  json ? print_json(manifest, trace, blobs, facts) : print_text(manifest, trace, blobs, facts);
+Result<> info(const TraceChoice& choice, bool json) {
+  TMREC_TRY(const OpenTrace open, open_trace(choice));
+  TMREC_TRY(const Manifest manifest, Manifest::load(open.trace));
+  const Result<CodeFacts> facts = code_facts(open.trace, open.blobs);
+  const Result<TraceContents> contents = contents_of(open.trace, open.blobs, open.packed);
+  json ? print_json(open, manifest, facts, contents) : print_text(open, manifest, facts, contents);
   return {};
 }
 
@@ -215,11 +279,11 @@ Result<> info(const std::string& name, bool json) {
 
 Action add_info(CLI::App& app) {
   struct Options {
-    std::string trace;
+    TraceChoice trace;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  app.add_option("TRACE", options->trace, "A name that `tmrec ls` shows, or a directory; the newest when left out");
+  add_trace_choice(app, options->trace);
   app.add_flag("--json", options->json, "Print one JSON object");
   app.footer("Examples:\n  tmrec info\n  tmrec info --json redis-server-3 | jq .events");
   return [options] {

@@ -30,6 +30,7 @@ constexpr const char* kExamples = R"(Examples:
   tmrec replay --verify                   only check that it still replays: status 0, 2 (unreadable) or 3 (desync)
   tmrec dump --from 100 --to 120          what happened in it, event by event
   tmrec ls; tmrec rm ls-1                 list traces, remove one
+  tmrec pack                              the newest one as a file, which replay takes on any machine
   tmrec doctor                            what this machine can do, and what to do about the rest
 
 Traces are in $TMREC_TRACE_DIR, else $XDG_DATA_HOME/tmrec or ~/.local/share/tmrec; see tmrec(1).)";
@@ -75,6 +76,8 @@ struct Parser {
     actions[&ls] = add_ls(ls);
     CLI::App& rm = subcommand("rm", "Remove recordings, and the file contents that no other one uses");
     actions[&rm] = add_rm(rm);
+    CLI::App& pack = subcommand("pack", "Put a recording into one file that can be sent somewhere");
+    actions[&pack] = add_pack(pack);
     CLI::App& trigger = subcommand("trigger", "Have a program recorded that waits for that (record --on-signal)");
     actions[&trigger] = add_trigger(trigger);
     CLI::App& doctor = subcommand("doctor", "Test what this machine offers for recording and replaying");

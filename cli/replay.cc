@@ -8,15 +8,16 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/machine_needs.h"
+#include "cli/open_trace.h"
 #include "cli/say.h"
-#include "cli/trace_place.h"
-#include "format/trace_dir.h"
+#include "format/manifest.h"
 
 namespace tmrec::cli {
 namespace {
 
 struct ReplayOptions {
-  std::string trace;
+  TraceChoice trace;
   bool autonomous = false;
   bool verify = false;
   std::string listen;
@@ -33,6 +34,7 @@ constexpr const char* kExamples = R"(Examples:
   tmrec replay redis-2 -- -ex bt  gdb gets what follows --; -ex and -x may stand before it, too
   tmrec replay --listen 1234      for `target remote localhost:1234` of any gdb on this machine
   tmrec replay -a python3-4       that one; its output again, and its exit status
+  tmrec replay bug.tmrec          a pack that somebody sent; --identity FILE if it is encrypted
   tmrec replay --verify ./trace   nothing printed; status 0, 2 (unreadable) or 3 (desync))";
 
 void say_desync(const replayer::Desync& desync) {
@@ -40,9 +42,16 @@ void say_desync(const replayer::Desync& desync) {
   say(Level::Error, desync.context);
 }
 
-replayer::DebugOptions debug_options(const ReplayOptions& options, const std::filesystem::path& trace,
-                                     const std::filesystem::path& blobs) {
-  replayer::DebugOptions debug{.trace = trace, .blobs = blobs, .start = {}};
+// What speaks against replaying it here comes before it starts.
+Result<OpenTrace> open_to_replay(const ReplayOptions& options, Level level) {
+  TMREC_TRY(OpenTrace open, open_trace(options.trace));
+  TMREC_TRY(const Manifest manifest, Manifest::load(open.trace));
+  for (const std::string& doubt : doubts_here(manifest)) say(level, doubt);
+  return open;
+}
+
+replayer::DebugOptions debug_options(const ReplayOptions& options, const OpenTrace& open) {
+  replayer::DebugOptions debug{.trace = open.trace, .blobs = open.blobs, .start = {}};
   if (options.process != 0) debug.start.process = Tid(options.process);
   debug.start.event = EventNo(options.event);
   debug.start.at_end = options.at_end;
@@ -50,9 +59,8 @@ replayer::DebugOptions debug_options(const ReplayOptions& options, const std::fi
 }
 
 Result<int> debug(const ReplayOptions& options, const std::vector<std::string>& arguments) {
-  TMREC_TRY(const std::filesystem::path trace, find_trace(options.trace));
-  TMREC_TRY(const std::filesystem::path blobs, recorded_blob_directory(trace));
-  const replayer::DebugOptions debug = debug_options(options, trace, blobs);
+  TMREC_TRY(const OpenTrace open, open_to_replay(options, Level::Warning));
+  const replayer::DebugOptions debug = debug_options(options, open);
   if (options.listen.empty()) {
     TMREC_CHECKED(replayer::become_debugger(debug, options.gdb, arguments));
     return 0;
@@ -60,18 +68,18 @@ Result<int> debug(const ReplayOptions& options, const std::vector<std::string>& 
   std::string bound;
   TMREC_TRY(const Fd listening, replayer::listen_on(options.listen, bound));
   TMREC_CHECKED(replayer::serve_debuggers(debug, listening.get(), options.keep_listening, [&] {
-    say(Level::Info, fmt::format("serving {} to a debugger: target remote {}", trace.filename().string(), bound));
+    say(Level::Info, fmt::format("serving {} to a debugger: target remote {}", open.trace.filename().string(), bound));
   }));
   return 0;
 }
 
 Result<int> replay(const ReplayOptions& options) {
-  TMREC_TRY(const std::filesystem::path trace, find_trace(options.trace));
-  TMREC_TRY(const std::filesystem::path blobs, recorded_blob_directory(trace));
+  const Level level = options.verify ? Level::Debug : Level::Warning;
+  TMREC_TRY(const OpenTrace open, open_to_replay(options, level));
   Progress progress("replaying event");
   const Result<replayer::Outcome> outcome = replayer::replay({
-      .trace = trace,
-      .blobs = blobs,
+      .trace = open.trace,
+      .blobs = open.blobs,
       .echo = !options.verify,
       .progress = [&](EventNo now, EventNo last) { progress.update(now.value, last.value); },
   });
@@ -80,7 +88,6 @@ Result<int> replay(const ReplayOptions& options) {
     say_desync(*outcome->desync);
     return exit_status(ErrorKind::Desync);
   }
-  const Level level = options.verify ? Level::Debug : Level::Warning;
   if (!outcome->ended_early.empty()) {
     say(level, fmt::format("the recording ends early: {}", outcome->ended_early));
   } else if (!outcome->complete) {
@@ -94,7 +101,7 @@ Result<int> replay(const ReplayOptions& options) {
 
 Action add_replay(CLI::App& app, const Words& words) {
   auto options = std::make_shared<ReplayOptions>();
-  app.add_option("TRACE", options->trace, "A name that `tmrec ls` shows, or a directory; the newest when left out");
+  add_trace_choice(app, options->trace);
   app.add_flag("-a,--autonomous", options->autonomous,
                "No debugger: run to the end, repeat the program's output and return its exit status");
   app.add_flag("--verify", options->verify, "Print nothing; return 0, 2 (unreadable trace) or 3 (desync)");

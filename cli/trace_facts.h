@@ -22,7 +22,4 @@ std::string shown_command(const std::vector<std::string>& command);
 // "2026-11-21 10:15:02", local time.
 std::string shown_time(std::int64_t seconds);
 
-// The reasons why this machine may not replay the trace; empty when nothing is known against it.
-std::vector<std::string> doubts_here(const Manifest& manifest);
-
 }  // namespace tmrec::cli

@@ -217,7 +217,7 @@ Result<fs::path> find_trace(const std::string& name) {
   }
   if (!fs::exists(place, error)) return fail(ErrorKind::BadTrace, what);
   if (!fs::is_directory(place, error))
-    return fail(ErrorKind::BadTrace, fmt::format("{} is not a trace: not a directory", place.string()));
+    return fail(ErrorKind::BadTrace, fmt::format("{} is not a trace: neither a directory nor a pack", place.string()));
   const fs::path resolved = fs::canonical(place, error);
   if (error) return fail(ErrorKind::BadTrace, fmt::format("cannot open {}: {}", place.string(), error.message()));
   return resolved;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
 #include "format/file_io.h"
 
@@ -23,7 +24,7 @@ Result<TraceDir> TraceDir::create(const fs::path& path) {
 }
 
 Result<TraceDir> TraceDir::open(const fs::path& path) {
-  struct stat st{};
+  struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return fail_errno(path.string(), errno, ErrorKind::BadTrace);
   TraceDir dir(path);
   if (!S_ISDIR(st.st_mode) || (::stat(dir.manifest().c_str(), &st) != 0 && ::stat(dir.log().c_str(), &st) != 0))
@@ -41,6 +42,12 @@ Result<fs::path> TraceDir::snapshot(const std::string& name) const {
   if (!plain || !name.starts_with("snapshot-") || name.size() > 255)
     return fail(ErrorKind::BadTrace, path_.string() + ": names a snapshot that cannot be one");
   return path_ / name;
+}
+
+fs::path TraceDir::debug_file(const std::string& name) const {
+  constexpr std::string_view kById = ".build-id/";
+  // Not operator/, which an absolute right side would lead out of the trace.
+  return path_.string() + "/debug/" + (name.starts_with(kById) ? name.substr(kById.size()) : name);
 }
 
 fs::path TraceDir::blob_root(const std::string& recorded) const {

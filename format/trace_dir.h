@@ -3,6 +3,8 @@
 //   manifest.json        format/manifest.h
 //   snapshot-N-PID.core  format/core_file.h
 //   log/NNNNNN           format/log.h
+//   blobs/, debug/       in what was a pack (format/pack.h): what other traces have in a store that they share, and
+//                        debug information of mapped files, by build id
 #pragma once
 
 #include <cstdint>
@@ -29,6 +31,10 @@ class TraceDir {
   static std::string snapshot_name(EventNo event, Tid process);
   // Path of a snapshot by its name; BadTrace for a name that could lead out of the trace.
   Result<std::filesystem::path> snapshot(const std::string& name) const;
+
+  // Where a pack has "/usr/lib/debug/.build-id/AB/CDEF.debug"; `name` is that without "/usr/lib/debug/", and without
+  // "..". Only for opening without following links.
+  std::filesystem::path debug_file(const std::string& name) const;
 
   // Resolves Manifest::blob_root.
   std::filesystem::path blob_root(const std::string& recorded) const;

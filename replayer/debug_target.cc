@@ -24,6 +24,7 @@ using BreakKind = gdbstub::Breakpoint::Kind;
 namespace {
 
 constexpr std::uint64_t kMaxWatched = 1 << 16;
+constexpr std::string_view kDebugDirectory = "/usr/lib/debug/";
 
 // Any of them is true, or can't be worked out: then the debugger finds out why.
 Stops::Condition condition(const std::vector<std::string>& expressions) {
@@ -394,7 +395,7 @@ Result<std::string> DebugTarget::maps() {
   return text;
 }
 
-// Debug information in files of its own was not mapped, so is not in the recording; this machine's is no secret, and
+// Debug information in files of its own was not mapped: a pack may have brought it; this machine's is no secret, and
 // the debugger checks that it belongs to what it debugs.
 Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
   TMREC_TRY(const History::Image* const now, image());
@@ -411,8 +412,14 @@ Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
   } else if (const auto blob = history_.file(path)) {
     TMREC_TRY(const int opened, timeline_.session().objects().blobs()->open_verified(*blob));
     file.reset(opened);
-  } else if (path.starts_with("/usr/lib/debug/") && path.find("/../") == std::string::npos) {
-    TMREC_TRY(file, open_file(path, O_RDONLY | O_NONBLOCK));
+  } else if (path.starts_with(kDebugDirectory) && path.find("/../") == std::string::npos) {
+    auto packed = open_file(timeline_.session().trace().debug_file(path.substr(kDebugDirectory.size())),
+                            O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    if (packed) {
+      file = std::move(*packed);
+    } else {
+      TMREC_TRY(file, open_file(path, O_RDONLY | O_NONBLOCK));
+    }
   }
   struct stat st {};
   if (!file || fstat(file.get(), &st) < 0 || !S_ISREG(st.st_mode)) {

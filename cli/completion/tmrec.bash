@@ -32,7 +32,7 @@ _tmrec() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --log-level | -o | --output | --name | --check | --seed | --slice | --ticks | --no-patch | --from | --to | --tid) ((i++)) ;;
+      --log-level | -o | --output | --name | --check | --seed | --slice | --ticks | --no-patch | --from | --to | --tid | --identity | --encrypt-to) ((i++)) ;;
       --)
         if [[ $command == record ]]; then
           ((i++))
@@ -55,17 +55,19 @@ _tmrec() {
     --log-level) _tmrec_offer $'error\nwarning\ninfo\ndebug' "$current"; return ;;
     -o | --output) _tmrec_offer "$(compgen -d -- "$current")" ""; return ;;
     --ticks) _tmrec_offer $'auto\nsoftware\npmu' "$current"; return ;;
-    --no-patch) _tmrec_offer "$(compgen -f -- "$current")" ""; return ;;
+    --no-patch | --identity | --encrypt-to) _tmrec_offer "$(compgen -f -- "$current")" ""; return ;;
     --name | --check | --seed | --slice | --from | --to | --tid) return ;;
   esac
 
   local options=
   case $command in
-    '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\ntrigger\ndoctor\n--version\n'"$general" "$current"; return ;;
+    '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\npack\ntrigger\ndoctor\n--version\n'"$general" "$current"; return ;;
     record) options=$'--pid\n--for\n--max-size\n--on-signal\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
-    replay) options=$'--autonomous\n--verify' ;;
-    dump) options=$'--from\n--to\n--tid\n--json' ;;
-    info | ls | doctor) options=--json ;;
+    replay) options=$'--autonomous\n--verify\n--identity' ;;
+    dump) options=$'--from\n--to\n--tid\n--json\n--identity' ;;
+    pack) options=$'--output\n--encrypt-to\n--no-debug\n--identity' ;;
+    info) options=$'--json\n--identity' ;;
+    ls | doctor) options=--json ;;
   esac
   if [[ $current == -* ]]; then
     _tmrec_offer "$options"$'\n'"$general" "$current"
@@ -73,7 +75,8 @@ _tmrec() {
   fi
   case $command in
     record) _tmrec_offer "$(compgen -c -- "$current"; compgen -f -- "$current")" "" ;;
-    replay | dump | info | rm) _tmrec_offer "$(_tmrec_traces; compgen -d -- "$current")" "$current" ;;
+    rm) _tmrec_offer "$(_tmrec_traces; compgen -d -- "$current")" "$current" ;;
+    replay | dump | info | pack) _tmrec_offer "$(_tmrec_traces; compgen -f -- "$current")" "$current" ;;
   esac
 }
 

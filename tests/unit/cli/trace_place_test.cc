@@ -105,7 +105,7 @@ TEST_CASE("traces are found by name, by path, and as the newest") {
   CHECK(find_trace("cat-1").value() == fs::canonical(dir.root / "cat-1"));
   CHECK(find_trace((dir.root / "cat-1").string()).value() == fs::canonical(dir.root / "cat-1"));
   CHECK(find_trace("absent").error().kind == ErrorKind::BadTrace);
-  CHECK(find_trace("stray").error().text.find("not a directory") != std::string::npos);
+  CHECK(find_trace("stray").error().text.find("neither a directory nor a pack") != std::string::npos);
   CHECK(traces_in(dir.root).value() == std::vector<fs::path>{dir.root / "cat-1", dir.root / "ls-1"});
   CHECK(traces_in(dir.root / "absent").value().empty());
 }
