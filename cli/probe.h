@@ -34,4 +34,7 @@ std::vector<Probe> probe_storage(const std::filesystem::path& traces);
 // Tries to trace a child. Nothing: it works. Otherwise the setting that forbids it and what to do, in one line.
 std::optional<std::string> why_ptrace_is_refused();
 
+// Nothing: /proc shows the processes of the namespace that tmrec is in. Otherwise what to do, in one line.
+std::optional<std::string> why_proc_is_useless();
+
 }  // namespace tmrec::cli

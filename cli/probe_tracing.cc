@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 
 #include "cli/probe.h"
 #include "cli/probe_child.h"
@@ -177,5 +178,13 @@ std::optional<std::string> why_ptrace_is_refused() {
 }
 
 std::vector<Probe> probe_tracing() { return {probe_ptrace(), probe_sysemu(), probe_remote_memory()}; }
+
+std::optional<std::string> why_proc_is_useless() {
+  std::array<char, 32> shown{};
+  const ssize_t n = ::readlink("/proc/self", shown.data(), shown.size() - 1);
+  if (n > 0 && std::string_view(shown.data()) == std::to_string(::getpid())) return std::nullopt;
+  return n < 0 ? "recording and replaying need /proc, which is not mounted here: mount -t proc proc /proc"
+               : "/proc here is that of another PID namespace: mount -t proc proc /proc";
+}
 
 }  // namespace tmrec::cli

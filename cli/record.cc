@@ -216,6 +216,7 @@ Result<int> record(const RecordOptions& options, const std::vector<std::string>&
   const bool attaches = options.attach != 0;
   if (attaches && !words.empty()) return fail(ErrorKind::Usage, "record -p PID, or a program: not both");
   if (!attaches && words.empty()) return fail(ErrorKind::Usage, "record what? tmrec record [options] -- PROG ARGS");
+  if (const std::optional<std::string> why = why_proc_is_useless()) return fail(ErrorKind::Machine, *why);
   std::vector<std::string> argv;
   std::string name;
   if (attaches) {

@@ -5,11 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/machine_needs.h"
 #include "cli/open_trace.h"
+#include "cli/probe.h"
+#include "cli/program.h"
 #include "cli/say.h"
 #include "format/manifest.h"
 
@@ -44,6 +47,7 @@ void say_desync(const replayer::Desync& desync) {
 
 // What speaks against replaying it here comes before it starts.
 Result<OpenTrace> open_to_replay(const ReplayOptions& options, Level level) {
+  if (const std::optional<std::string> why = why_proc_is_useless()) return fail(ErrorKind::Machine, *why);
   TMREC_TRY(OpenTrace open, open_trace(options.trace));
   TMREC_TRY(const Manifest manifest, Manifest::load(open.trace));
   for (const std::string& doubt : doubts_here(manifest)) say(level, doubt);
@@ -62,6 +66,12 @@ Result<int> debug(const ReplayOptions& options, const std::vector<std::string>& 
   TMREC_TRY(const OpenTrace open, open_to_replay(options, Level::Warning));
   const replayer::DebugOptions debug = debug_options(options, open);
   if (options.listen.empty()) {
+    if (!find_program(options.gdb, std::getenv("PATH"))) {
+      return fail(ErrorKind::Machine,
+                  fmt::format("there is no {} here: replay -a needs none, and --listen serves one that "
+                              "runs elsewhere",
+                              options.gdb));
+    }
     TMREC_CHECKED(replayer::become_debugger(debug, options.gdb, arguments));
     return 0;
   }

@@ -49,6 +49,15 @@ def build(directory, jobs):
         sys.exit(done.stdout.decode(errors="replace") + "tests/run: the build failed")
 
 
+def build_static(directory, jobs):
+    """The static binary, for the tests that run it where there is nothing else."""
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        subprocess.run(["meson", "setup", directory, TREE, "-Dstatic=true"], check=True, stdout=sys.stderr)
+    done = subprocess.run(["ninja", "-C", directory, "-j", str(jobs), "cli/tmrec"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.exit(done.stdout.decode(errors="replace") + "tests/run: the static build failed")
+
+
 def command_faults(finished):
     if finished.timed_out:
         yield f"ran into the time-out after {finished.seconds:.0f} s"
@@ -93,14 +102,20 @@ def guest_cases(arguments, place_of_binaries, owner, kind):
         yield Case(f"{kind}/{guest.name}", owner, run)
 
 
-def e2e_cases(tmrec):
+def static_build(build_directory):
+    return build_directory.rstrip("/") + "-static"
+
+
+def e2e_cases(tmrec, static):
+    """Those whose name begins with static_ are given the static binary, too."""
     directory = os.path.join(TREE, "tests", "e2e")
     for script in sorted(os.listdir(directory)):
         if not script.endswith((".py", ".sh")):
             continue
         argv = [sys.executable, "-B"] if script.endswith(".py") else ["bash"]
         command = argv + [os.path.join(directory, script)]
-        yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
+        environment = {"TMREC": tmrec} | ({"TMREC_STATIC": static} if script.startswith("static_") else {})
+        yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, environment))
 
 
 def gdb_cases(tmrec):
@@ -152,7 +167,7 @@ def all_cases(arguments, scratch):
     if not arguments.native_only:
         cases += meson_cases(arguments.build)
         cases += stress_cases(arguments.build)
-        cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"))
+        cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"), os.path.join(static_build(arguments.build), "cli", "tmrec"))
         cases += gdb_cases(os.path.join(arguments.build, "cli", "tmrec"))
     own = reachable_binaries(arguments.build, [], scratch)
     for kind in ("guest",) if arguments.native_only else ("guest", "guest-stops"):
@@ -271,6 +286,8 @@ def main():
         if arguments.list:
             print("\n".join(case.name for case in cases))
             return 0
+        if not arguments.no_build and any(case.name.startswith("e2e/static_") for case in cases):
+            build_static(static_build(arguments.build), arguments.jobs)
         counts = run_cases(cases, max(1, arguments.jobs), scratch, arguments.verbose, arguments.keep)
         for source in guests.unbuilt(os.path.join(TREE, "tests", "guests"), os.path.join(arguments.build, "tests", "guests")):
             print(f"FAILED guest/{source}: has a source that tests/guests/meson.build does not name")
