@@ -57,6 +57,7 @@ class NeedsReader {
       if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
       low = std::min(low, segment.p_vaddr);
       high = std::max(high, segment.p_vaddr + segment.p_filesz);
+      if (segment.p_filesz > 0) needs_.texts.push_back({segment.p_vaddr, segment.p_filesz, segment.p_offset});
     }
     if (high > low) needs_.text_size = high - low;
   }

@@ -15,10 +15,16 @@ namespace tmrec::recorder {
 // Fills all of `into` from the file's bytes at `offset`; false: they are not there.
 using ReadAt = std::function<bool(std::uint64_t offset, std::span<std::uint8_t> into)>;
 
+// An executable segment, in bytes: where it is loaded, and from where in the file.
+struct ElfText {
+  std::uint64_t va, size, offset;
+};
+
 struct ElfNeeds {
   std::string interpreter;             // PT_INTERP; empty: none
   std::vector<std::string> libraries;  // DT_NEEDED, in the order of the file
   std::string rpath, runpath;          // as written: colons and $ORIGIN in them
+  std::vector<ElfText> texts;          // in the order of the file
   std::uint64_t text_size = 0;         // from the first executable segment's start to the last one's end, in memory
 };
 

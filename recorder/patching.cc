@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "format/file_io.h"
+#include "recorder/elf_needs.h"
 #include "recorder/exec_snapshot.h"
 #include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
@@ -30,13 +31,39 @@ bool is_free(const std::vector<tracee::MapsLine>& maps, RemoteAddr start, Remote
   return std::ranges::none_of(maps, [&](const auto& map) { return map.start < end && start < map.end; });
 }
 
+bool may_be_patched(const tracee::MapsLine& map) {
+  return (map.prot & PROT_EXEC) != 0 && (map.prot & PROT_WRITE) == 0 && !map.shared;
+}
+
+// Whether all of a module's code is mapped, as it lies in the module, around the piece that begins here. Looked at
+// before a plan is made, which takes seconds: V8 maps a part of its program once more, near the code that it compiles.
+bool is_complete(const std::vector<tracee::MapsLine>& maps, patch::Bytes file, RemoteAddr start, std::uint64_t offset) {
+  const auto needs = read_elf_needs([file](std::uint64_t at, std::span<std::uint8_t> into) {
+    const bool there = at <= file.size() && into.size() <= file.size() - at;
+    if (there) std::copy_n(file.begin() + static_cast<std::ptrdiff_t>(at), into.size(), into.begin());
+    return there;
+  });
+  if (!needs) return true;  // who makes the plan says what is wrong
+  const auto is_here = [&](const ElfText& text) {
+    return page_down(text.offset) <= offset && offset < text.offset + text.size;
+  };
+  const auto here = std::ranges::find_if(needs->texts, is_here);
+  if (here == needs->texts.end()) return true;
+  const std::uint64_t bias = start.value - (here->va + (offset - here->offset));
+  return std::ranges::all_of(needs->texts, [&](const ElfText& text) {
+    return std::ranges::any_of(maps, [&](const auto& map) {
+      return may_be_patched(map) && map.start.value <= bias + text.va && bias + text.va + text.size <= map.end.value;
+    });
+  });
+}
+
 // Whether all that the plan changes is code that can't be written to. Between a module's executable segments there may
 // be holes.
 bool is_code(const std::vector<tracee::MapsLine>& maps, const patch::Plan& plan, RemoteAddr text) {
   RemoteAddr begin, end;  // of executable mappings without a hole
   auto edit = plan.edits.begin();
   for (const auto& map : maps) {
-    if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0 || map.shared) continue;
+    if (!may_be_patched(map)) continue;
     if (!(map.start == end)) begin = map.start;
     end = map.end;
     const auto holds = [&](const patch::Edit& e) {
@@ -83,7 +110,8 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
   if (!counts() || space_->patches_off || source.kind != MapSource::Kind::File || source.blob.hex.empty()) return;
   if (session_.is_left_alone(source.path)) return session_.note(fmt::format("not patched, as asked: {}", source.path));
   auto maps = tracee::read_maps(tid());
-  if (!maps) return;
+  const auto file = MappedFile::open(session_.blobs().path_of(source.blob));
+  if (!maps || !file || !is_complete(*maps, file->bytes(), start, source.offset)) return;
   std::string why = "no room for trampolines";
   for (const patch::Reach reach : reaches_at(start)) {
     auto made = session_.plan(source, reach);
@@ -104,9 +132,8 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     if (plan.edits.empty() || !is_code(*maps, plan, text)) return;
     if (!is_free(*maps, block, block + plan.block.size())) continue;
     // What need not be read from the program's memory page by page: half the time that patching takes.
-    auto file = MappedFile::open(session_.blobs().path_of(source.blob));
     patch::Bytes untouched;
-    if (file && plan.text_offset + plan.text_size <= file->bytes().size() && is_untouched(tid(), *maps, plan, text)) {
+    if (plan.text_offset + plan.text_size <= file->bytes().size() && is_untouched(tid(), *maps, plan, text)) {
       untouched = file->bytes().subspan(plan.text_offset, plan.text_size);
     }
     return apply_plan(**made, text, block, source.path, untouched);
@@ -164,8 +191,7 @@ bool TaskLife::map_block_from(const Session::StoredPlan& stored, const patch::Pl
   const std::int64_t fd = call_remotely(SYS_openat, {here, agent::kArguments, kOpenFlags, 0});
   if (fd < 0) return false;
   // Its path may lead elsewhere than ours.
-  struct stat wanted {
-  }, opened{};
+  struct stat wanted{}, opened{};
   const bool same = fstat(stored.file->get(), &wanted) == 0 &&
                     stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
                     wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino;
@@ -239,7 +265,7 @@ void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
     if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;
     if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0) continue;
     const std::string path = fmt::format("/proc/{}/root{}", tid(), map.name);
-    struct stat file {};
+    struct stat file{};
     if (stat(path.c_str(), &file) < 0 || file.st_ino != map.inode) continue;
     if (is_known(map.start, map.end)) continue;
     auto source = session_.backings().map_file(path, map.offset, map.name);

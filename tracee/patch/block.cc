@@ -69,9 +69,11 @@ Result<BlockSpace> BlockSpace::make(Va text_begin, Va text_end, Reach reach) {
   const std::int64_t low = static_cast<std::int32_t>(low32), high = static_cast<std::int32_t>(high32);
   auto begin = static_cast<std::int64_t>(text_begin), end = static_cast<std::int64_t>(text_end);
   std::int64_t first = end + low, last = begin + high;
-  // Start where the distance's third byte is in e4..ef for the text's end, so that windows find room close together.
-  std::int64_t preferred = end + static_cast<std::int32_t>(preferred_top) + 0xe40000;
-  first = std::int64_t(page_up(static_cast<std::uint64_t>(preferred < last - 0x400000 ? preferred : first)));
+  // Start where the distance's third byte is in e4..ef for most of a text of a megabyte, so that windows find room
+  // close together. As far from the begin of every text: blocks are shorter than texts, so that they don't meet either.
+  const std::int64_t preferred = begin + static_cast<std::int32_t>(preferred_top) + 0xee0000;
+  first = std::int64_t(
+      page_up(static_cast<std::uint64_t>(first <= preferred && preferred < last - 0x400000 ? preferred : first)));
   last = std::int64_t(page_down(static_cast<std::uint64_t>(last)));
   if (last - first < 0x100000) return fail(ErrorKind::System, "text too large for its trampolines");
   return BlockSpace(first, last);
