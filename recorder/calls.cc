@@ -201,7 +201,7 @@ void TaskLife::finish_call(OpenCall& open) {
     after.rdx = open.event.regs.rdx;
     stopped().set_regs(after);
   }
-  show_untraced_status(open.call, after);
+  show_own_files(open.call, after);
   SyscallEvent& event = open.event;
   event.phase = open.enter_logged ? SyscallEvent::Phase::Exit : SyscallEvent::Phase::Complete;
   event.ret = static_cast<std::int64_t>(after.rax);

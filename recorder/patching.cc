@@ -19,6 +19,7 @@
 #include "recorder/task_life.h"
 #include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
+#include "tracee/module_image.h"
 #include "tracee/patch/vsyscall.h"
 #include "tracee/proc.h"
 #include "tracee/vdso.h"
@@ -89,6 +90,23 @@ bool is_untouched(pid_t tid, const std::vector<tracee::MapsLine>& maps, const pa
   return first != nullptr;
 }
 
+// What is mapped of the text, in whole pages.
+std::vector<tracee::MapsLine> text_mappings(const std::vector<tracee::MapsLine>& maps, const patch::Plan& plan,
+                                            RemoteAddr text) {
+  const auto [first, last] = tracee::text_pages(plan);
+  const std::uint64_t begin = text.value + (first - plan.text_offset), end = begin + (last - first);
+  std::vector<tracee::MapsLine> found;
+  for (tracee::MapsLine map : maps) {
+    if ((map.prot & PROT_EXEC) == 0 || map.end.value <= begin || end <= map.start.value) continue;
+    const std::uint64_t cut = begin > map.start.value ? begin - map.start.value : 0;
+    map.start = map.start + cut;
+    map.offset += cut;
+    map.end = RemoteAddr(std::min(map.end.value, end));
+    found.push_back(std::move(map));
+  }
+  return found;
+}
+
 // Whether memory shows what its file holds there: a program may have written to it.
 bool shows_file(const tracee::RemoteMemory& memory, const tracee::MapsLine& map, std::span<const std::uint8_t> file) {
   constexpr std::uint64_t kPiece = 1 << 20;
@@ -131,38 +149,70 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     }
     if (plan.edits.empty() || !is_code(*maps, plan, text)) return;
     if (!is_free(*maps, block, block + plan.block.size())) continue;
-    // What need not be read from the program's memory page by page: half the time that patching takes.
-    patch::Bytes untouched;
+    Patching patching{**made, {text, block, (*made)->plan, source.path}};
     if (plan.text_offset + plan.text_size <= file->bytes().size() && is_untouched(tid(), *maps, plan, text)) {
-      untouched = file->bytes().subspan(plan.text_offset, plan.text_size);
+      patching.untouched = file->bytes().subspan(plan.text_offset, plan.text_size);
+      // What joined programs have mapped is theirs again when the recording ends.
+      if (!session_.ledger()) patching.image = session_.image(source, *made);
+      patching.covered = text_mappings(*maps, plan, text);
     }
-    return apply_plan(**made, text, block, source.path, untouched);
+    return apply_plan(patching);
   }
   session_.note(fmt::format("not patched, {}: {}", why, source.path));
 }
 
-void TaskLife::apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name,
-                          patch::Bytes untouched) {
-  auto stored = session_.store_plan(made);
+void TaskLife::apply_plan(const Patching& patching) {
+  const tracee::PatchedModule& module = patching.module;
+  auto stored = session_.store_plan(patching.made);
   if (!stored) throw sched::EndRecording{stored.error().text};
-  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-  const std::uint64_t size = made.plan->block.size();
-  const bool shown = map_block_from(*stored, *made.plan, block);
-  if (!shown && call_remotely(SYS_mmap, {block.value, size, PROT_READ | PROT_EXEC, kFlags, ~0ull, 0}) !=
-                    static_cast<std::int64_t>(block.value)) {
-    return session_.note(fmt::format("not patched, no memory for trampolines: {}", name));
+  const std::uint64_t size = module.plan->block.size();
+  const BlockFile from = open_block(patching, *stored);
+  const auto map_block = [&](std::uint64_t flags, std::uint64_t fd, std::uint64_t offset) {
+    const auto at = call_remotely(SYS_mmap, {module.block.value, size, std::uint64_t{PROT_READ | PROT_EXEC},
+                                             flags | MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, offset});
+    return at == static_cast<std::int64_t>(module.block.value);
+  };
+  const bool filled = from.fd && map_block(0, *from.fd, from.offset);
+  std::string why;
+  if (!filled && !map_block(MAP_ANONYMOUS, ~0ull, 0)) {
+    why = "no memory for trampolines";
+  } else if (module.plan->needs_vsyscall_twin() && !map_vsyscall_twin()) {
+    why = "no room for what stands for the vsyscall page";
+  } else if (!(filled && from.is_image ? map_image(patching, *from.fd) : write_edits(patching, filled))) {
+    why = "its memory is not what its file says";
   }
-  if (made.plan->needs_vsyscall_twin() && !map_vsyscall_twin()) {
-    call_remotely(SYS_munmap, {block.value, size});
-    return session_.note(fmt::format("not patched, no room for what stands for the vsyscall page: {}", name));
+  if (from.fd) call_remotely(SYS_close, {*from.fd});
+  if (why.empty()) {
+    session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, module.text, module.block, stored->id, module.name});
+    return;
   }
+  if (why != "no memory for trampolines") call_remotely(SYS_munmap, {module.block.value, size});
+  session_.note(fmt::format("not patched, {}: {}", why, module.name));
+}
+
+bool TaskLife::write_edits(const Patching& patching, bool filled) {
   using Block = tracee::PatchedSpace::Block;
-  if (!space_->patches.apply(memory(), {text, block, made.plan, name}, shown ? Block::Filled : Block::Empty,
-                             untouched)) {
-    call_remotely(SYS_munmap, {block.value, size});
-    return session_.note(fmt::format("not patched, its memory is not what its file says: {}", name));
+  return space_->patches.apply(memory(), patching.module, filled ? Block::Filled : Block::Empty, patching.untouched);
+}
+
+// From the file that is open in the task. The list of blocks comes first: whoever undoes edits that have not been made
+// changes nothing.
+bool TaskLife::map_image(const Patching& patching, std::uint64_t fd) {
+  tracee::PatchedModule module = patching.module;
+  module.covered = patching.covered;
+  struct stat image {};
+  if (fstat(patching.image->file->get(), &image) == 0) module.image_inode = image.st_ino;
+  space_->patches.begin_image(memory(), module);
+  for (const tracee::MapsLine& map : patching.covered) {
+    const auto prot = static_cast<std::uint64_t>(map.prot);
+    const std::int64_t at =
+        call_remotely(SYS_mmap, {map.start.value, map.end - map.start, prot, MAP_PRIVATE | MAP_FIXED, fd, map.offset});
+    if (at == static_cast<std::int64_t>(map.start.value)) continue;
+    space_->patches.undo(memory(), module.text);
+    space_->patches.forget(module.text);
+    return false;
   }
-  session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, text, block, stored->id, name});
+  return true;
 }
 
 // What code that calls the vsyscall page is led to.
@@ -177,31 +227,42 @@ bool TaskLife::map_vsyscall_twin() {
          memory().write(patch::kVsyscallTwin, twin.data(), twin.size());
 }
 
-// Maps the block from the stored plan, so that all processes share its pages. False, and nothing has happened: the
-// program can't open it (another root, another user), may not execute it, or asked the kernel to watch its calls.
-// Safe: the content was verified, nobody but this user can reach the file, and it is replaced but never written again.
-bool TaskLife::map_block_from(const Session::StoredPlan& stored, const patch::Plan& plan, RemoteAddr block) {
-  if (!stored.file || plan.block_in_file == 0 || tracee::has_seccomp_filter(tid())) return false;
+// A file of ours, opened in the task. nullopt: the program can't open it (another root, another user), or asked the
+// kernel to watch its calls. Safe: the content was verified, nobody but this user can reach the file, and it is
+// replaced but never written again.
+std::optional<std::uint64_t> TaskLife::open_remotely(const std::filesystem::path& path, const Fd& verified) {
   std::error_code failed;
-  const std::string path = std::filesystem::absolute(session_.blobs().path_of(stored.id), failed);
-  if (failed || path.size() >= agent::kArgumentsSize) return false;
-  if (!memory().write(agent::kArguments, path.c_str(), path.size() + 1)) return false;
+  const std::string absolute = std::filesystem::absolute(path, failed);
+  if (failed || absolute.size() >= agent::kArgumentsSize) return std::nullopt;
+  if (!memory().write(agent::kArguments, absolute.c_str(), absolute.size() + 1)) return std::nullopt;
   constexpr std::uint64_t kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const auto here = static_cast<std::uint64_t>(std::int64_t{AT_FDCWD});
   const std::int64_t fd = call_remotely(SYS_openat, {here, agent::kArguments, kOpenFlags, 0});
-  if (fd < 0) return false;
+  if (fd < 0) return std::nullopt;
   // Its path may lead elsewhere than ours.
-  struct stat wanted{}, opened{};
-  const bool same = fstat(stored.file->get(), &wanted) == 0 &&
-                    stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
-                    wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino;
-  constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
-  const auto file = static_cast<std::uint64_t>(fd);
-  const std::int64_t at = !same ? -1
-                                : call_remotely(SYS_mmap, {block.value, plan.block.size(), PROT_READ | PROT_EXEC,
-                                                           kFlags, file, plan.block_in_file});
-  call_remotely(SYS_close, {file});
-  return at == static_cast<std::int64_t>(block.value);
+  struct stat wanted {
+  }, opened{};
+  if (fstat(verified.get(), &wanted) == 0 && stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
+      wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino) {
+    return static_cast<std::uint64_t>(fd);
+  }
+  call_remotely(SYS_close, {static_cast<std::uint64_t>(fd)});
+  return std::nullopt;
+}
+
+// All processes share the pages of what is mapped from a file.
+TaskLife::BlockFile TaskLife::open_block(const Patching& patching, const Session::StoredPlan& stored) {
+  if (tracee::has_seccomp_filter(tid())) return {};
+  // Lines of /proc/PID/maps are shown with the module's name in the place of the image's.
+  const auto has_room = [&](const tracee::MapsLine& map) {
+    return map.name.size() <= patching.image->path.native().size();
+  };
+  if (const auto& image = patching.image; image && std::ranges::all_of(patching.covered, has_room)) {
+    if (const auto fd = open_remotely(image->path, *image->file)) return {fd, image->block_at, true};
+  }
+  const std::uint64_t in_plan = patching.module.plan->block_in_file;
+  if (!stored.file || in_plan == 0) return {};
+  return {open_remotely(session_.blobs().path_of(stored.id), *stored.file), in_plan, false};
 }
 
 // At a program's first instruction.
@@ -230,6 +291,9 @@ void TaskLife::follow_mappings(const syscalls::Call& call, std::int64_t ret, con
     case SYS_mremap:
       drop_unmapped(args[0], args[0] + page_up(args[1]));
       return drop_unmapped(static_cast<std::uint64_t>(ret), static_cast<std::uint64_t>(ret) + page_up(args[2]));
+    case SYS_madvise:
+      if (args[2] == MADV_DONTNEED) space_->patches.renew(memory(), args[0], args[0] + page_up(args[1]));
+      return;
     case SYS_mprotect:
     case SYS_pkey_mprotect:
       if ((args[2] & PROT_EXEC) != 0 && (args[2] & PROT_WRITE) == 0) patch_range(args[0], args[0] + page_up(args[1]));
@@ -265,7 +329,7 @@ void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
     if (map.start.value < start || map.start.value >= end || map.inode == 0 || map.shared) continue;
     if ((map.prot & PROT_EXEC) == 0 || (map.prot & PROT_WRITE) != 0) continue;
     const std::string path = fmt::format("/proc/{}/root{}", tid(), map.name);
-    struct stat file{};
+    struct stat file {};
     if (stat(path.c_str(), &file) < 0 || file.st_ino != map.inode) continue;
     if (is_known(map.start, map.end)) continue;
     auto source = session_.backings().map_file(path, map.offset, map.name);
@@ -279,14 +343,19 @@ void TaskLife::patch_range(std::uint64_t start, std::uint64_t end) {
   }
 }
 
-// A call after which the program may write to its text, or use %gs itself.
+// A call after which the program may write to its text, has it elsewhere, or uses %gs itself.
 bool TaskLife::writes_to_code(const syscalls::Call& call) const {
   if (!counts()) return false;
   const auto& args = call.args;
   if (call.nr == SYS_arch_prctl && args[0] == ARCH_SET_GS) return true;
+  if (call.nr == SYS_mremap) return is_patched_in(args[0], args[0] + page_up(args[1]));
   if ((call.nr != SYS_mprotect && call.nr != SYS_pkey_mprotect) || (args[2] & PROT_WRITE) == 0) return false;
+  return is_patched_in(args[0], args[0] + page_up(args[1]));
+}
+
+bool TaskLife::is_patched_in(std::uint64_t start, std::uint64_t end) const {
   return std::ranges::any_of(space_->patches.modules(), [&](const auto& module) {
-    return !module.undone && module.text.value < args[0] + page_up(args[1]) && module.text_end().value > args[0];
+    return !module.undone && module.text.value < end && module.text_end().value > start;
   });
 }
 

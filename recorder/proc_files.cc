@@ -67,22 +67,28 @@ void replace_value(std::string& text, std::string_view label, const std::functio
 
 }  // namespace
 
-// A tracer and the one CPU that tmrec chose show in /proc/PID/status (proc(5)). The file may be read in pieces that cut
-// a line in two, so each piece is taken from the whole text as it should be, at the offset the program has come to.
-void TaskLife::show_untraced_status(const syscalls::Call& call, Regs& after) {
-  auto size = static_cast<std::int64_t>(after.rax);
-  if ((call.nr != SYS_read && call.nr != SYS_pread64) || size <= 0 || size > 65536) return;
-  std::string path = proc_path(tid(), call.args[0]);
-  if (!path.ends_with("/status")) return;
-  auto text = tracee::read_file(path);
-  if (!text) return;
-  std::uint64_t offset = call.args[3];
+// Files may be read in pieces that cut a line in two, so each piece is taken from the whole text as it should be, at the
+// offset the program has come to.
+void TaskLife::show_own_files(const syscalls::Call& call, Regs& after) {
+  const auto size = static_cast<std::int64_t>(after.rax);
+  if ((call.nr != SYS_read && call.nr != SYS_pread64) || size <= 0) return;
+  ProcRead read{proc_path(tid(), call.args[0]), call.args[3], call.args[1], static_cast<std::uint64_t>(size)};
+  const bool status = read.path.ends_with("/status");
+  if (!status && !read.path.ends_with("/maps") && !read.path.ends_with("/smaps")) return;
   if (call.nr == SYS_read) {
     auto open_file = tracee::open_file_of(tid(), static_cast<int>(call.args[0]));
     if (!open_file) return;
-    offset = open_file->position - static_cast<std::uint64_t>(size);
+    read.offset = open_file->position - read.size;
   }
-  bool to_the_end = offset + static_cast<std::uint64_t>(size) >= text->size();
+  if (!status) return show_own_maps(read);
+  if (size <= 65536) show_untraced_status(read, call.args[2], after);
+}
+
+// A tracer and the one CPU that tmrec chose show in /proc/PID/status (proc(5)).
+void TaskLife::show_untraced_status(const ProcRead& read, std::uint64_t room, Regs& after) {
+  auto text = tracee::read_file(read.path);
+  if (!text) return;
+  bool to_the_end = read.offset + read.size >= text->size();
   const cpu_set_t& set = affinity_ ? *affinity_ : session_.affinity;
   replace_value(*text, "TracerPid:", [](std::string) { return std::string("0"); });
   replace_value(*text, "Cpus_allowed:", [&](std::string shown) {
@@ -90,10 +96,9 @@ void TaskLife::show_untraced_status(const syscalls::Call& call, Regs& after) {
     return shown.size() < all.size() ? all.substr(all.size() - shown.size()) : all;
   });
   replace_value(*text, "Cpus_allowed_list:", [&](std::string) { return mask_list(set); });
-  if (offset >= text->size()) return;
-  std::string piece = text->substr(offset, to_the_end ? call.args[2] : static_cast<std::uint64_t>(size));
-  if (!memory().write(call.args[1], piece.data(), piece.size()) || piece.size() == static_cast<std::size_t>(size))
-    return;
+  if (read.offset >= text->size()) return;
+  std::string piece = text->substr(read.offset, to_the_end ? room : read.size);
+  if (!memory().write(read.buffer, piece.data(), piece.size()) || piece.size() == read.size) return;
   after.rax = piece.size();
   stopped().set_regs(after);
 }

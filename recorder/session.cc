@@ -110,6 +110,24 @@ Result<std::shared_ptr<const tracee::EncodedPlan>> Session::plan(const MapSource
   return plans_.find_or_make({source.blob.hex, plan_options(reach)}, file.bytes(), source.path);
 }
 
+namespace {
+
+// Under which its image is found: whoever looks at a recorded process sees that name.
+std::string image_name(const std::string& module) { return std::filesystem::path(module).filename(); }
+
+// As a mapping of it will be called, whatever links led to it.
+std::string name_of_open_file(int fd) {
+  std::error_code failed;
+  return std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), failed);
+}
+
+}  // namespace
+
+std::shared_ptr<const tracee::ModuleImage> Session::image(const MapSource& source,
+                                                          const std::shared_ptr<const tracee::EncodedPlan>& plan) {
+  return plans_.image(plan, blobs_.path_of(source.blob), image_name(source.path));
+}
+
 // A file that is going to be mapped is stored now instead of then, so that this costs no second look at all its bytes.
 void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
   if (!options_.count_ticks) return;
@@ -124,7 +142,7 @@ void Session::foresee_modules(pid_t pid, const std::vector<Mapping>& mappings) {
       if (mapping.source.blob == *blob && (mapping.prot & PROT_EXEC) != 0) start = mapping.start;
     }
     const patch::Reach reach = first_reach(start, file.needs.text_size);
-    plans_.prepare({{{blob->hex, plan_options(reach)}, blobs_.path_of(*blob)}});
+    plans_.prepare({{{blob->hex, plan_options(reach)}, blobs_.path_of(*blob), image_name(name_of_open_file(file.fd))}});
   });
 }
 
@@ -256,6 +274,11 @@ TaskLife& Session::adopt_joined(pid_t tid, tracee::Stopped stopped, std::shared_
 void Session::task_ended(pid_t tid) {
   spaces_.erase(tid);
   lives_.erase(tid);
+}
+
+std::shared_ptr<AddressSpace> Session::space_of(pid_t tid) const {
+  const auto known = spaces_.find(tid);
+  return known == spaces_.end() ? nullptr : known->second.lock();
 }
 
 // A task may have been born or have executed another program without its life's knowing: what counts is what is there.

@@ -118,6 +118,9 @@ class Session {
 
   // Plans for patching: of the file that is mapped, with its trampolines in a certain place.
   Result<std::shared_ptr<const tracee::EncodedPlan>> plan(const MapSource& source, patch::Reach reach);
+  // The module as that patches it, to be mapped in place of its text; null: none, or not yet.
+  std::shared_ptr<const tracee::ModuleImage> image(const MapSource& source,
+                                                   const std::shared_ptr<const tracee::EncodedPlan>& plan);
   // A plan that the trace has. Its file is null where it could not be verified.
   struct StoredPlan {
     BlobId id;
@@ -145,6 +148,7 @@ class Session {
   // A task has another address space from now on (exec).
   void entered_space(pid_t former, pid_t tid, const std::shared_ptr<AddressSpace>& space);
   void task_ended(pid_t tid);
+  std::shared_ptr<AddressSpace> space_of(pid_t tid) const;  // null: it is not recorded
 
   const Options& options() const { return options_; }
   // Null: ticks are counted in software, or not at all.

@@ -111,14 +111,30 @@ class TaskLife {
   // patching.cc
   void patch_program(const std::vector<Mapping>& mappings);
   void patch_module(RemoteAddr start, const MapSource& source);
-  void apply_plan(const tracee::EncodedPlan& made, RemoteAddr text, RemoteAddr block, const std::string& name,
-                  std::span<const std::uint8_t> untouched);
+  struct Patching {
+    const tracee::EncodedPlan& made;
+    tracee::PatchedModule module;
+    std::span<const std::uint8_t> untouched = {};                // the text, where memory is known to show it
+    std::shared_ptr<const tracee::ModuleImage> image = nullptr;  // to be mapped in place of `covered`, if there is one
+    std::vector<tracee::MapsLine> covered = {};
+  };
+  void apply_plan(const Patching& patching);
+  // The trampolines' in a file that is open in the task, which is the image's or the stored plan's; or none.
+  struct BlockFile {
+    std::optional<std::uint64_t> fd = {};
+    std::uint64_t offset = 0;
+    bool is_image = false;
+  };
+  BlockFile open_block(const Patching& patching, const Session::StoredPlan& stored);
+  std::optional<std::uint64_t> open_remotely(const std::filesystem::path& path, const Fd& verified);
+  bool write_edits(const Patching& patching, bool filled);
+  bool map_image(const Patching& patching, std::uint64_t fd);
   bool map_vsyscall_twin();
-  bool map_block_from(const Session::StoredPlan& stored, const patch::Plan& plan, RemoteAddr block);
   void patch_range(std::uint64_t start, std::uint64_t end);
   void follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping);
   void drop_unmapped(std::uint64_t start, std::uint64_t end);
   bool writes_to_code(const syscalls::Call& call) const;
+  bool is_patched_in(std::uint64_t start, std::uint64_t end) const;
   void undo_patches_for(const syscalls::Call& call);
   void undo_patches(std::uint64_t start, std::uint64_t end);
   void leave_gs_to_program();
@@ -146,7 +162,14 @@ class TaskLife {
   bool clones_untraced(const syscalls::Call& call);
   void hide_ignored_interruption(Regs& after);
   // proc_files.cc
-  void show_untraced_status(const syscalls::Call& call, Regs& after);
+  void show_own_files(const syscalls::Call& call, Regs& after);
+  // What a call has read of a file in /proc.
+  struct ProcRead {
+    std::string path;
+    std::uint64_t offset, buffer, size;  // in the file; in memory; bytes
+  };
+  void show_untraced_status(const ProcRead& read, std::uint64_t room, Regs& after);
+  void show_own_maps(const ProcRead& read);  // shown_maps.cc
   void note_written_memory(OpenCall& open);
   void note_stream(OpenCall& open);
   void note_mapping(OpenCall& open, const Regs& after);

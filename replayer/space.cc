@@ -258,6 +258,7 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
       bool changes = advice == MADV_DONTNEED || advice == kMadvRemove || advice == MADV_DONTFORK ||
                      advice == MADV_DOFORK || advice == kMadvWipeOnFork || advice == kMadvKeepOnFork;
       if (changes) call_in_stub(task, SYS_madvise, {args[0], args[1], advice});
+      if (advice == MADV_DONTNEED) patches.renew(memory(), args[0], args[0] + page_up(args[1]));
       note_advice(args[0], args[1], advice);
       return {};
     }

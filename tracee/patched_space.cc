@@ -21,6 +21,12 @@ RemoteAddr block_of(const patch::Plan& plan, RemoteAddr text) {
   return RemoteAddr(text.value + (static_cast<std::uint64_t>(plan.block_va) - plan.text_va));
 }
 
+MapsLine PatchedModule::covered_at(RemoteAddr addr) const {
+  const auto found =
+      std::ranges::find_if(covered, [&](const MapsLine& line) { return line.start <= addr && addr < line.end; });
+  return found == covered.end() ? MapsLine{} : *found;
+}
+
 const PatchedModule* PatchedSpace::with_block(std::uint64_t addr) const {
   auto found = std::ranges::find_if(modules_, [&](const PatchedModule& m) { return m.in_block(addr); });
   return found == modules_.end() ? nullptr : &*found;
@@ -117,6 +123,22 @@ bool write_piece(const RemoteMemory& memory, const PatchedModule& module, const 
   return (head == 0 || memory.write(at, bytes, head)) && memory.write(at + head, bytes + head, piece.size - head);
 }
 
+// Where an edit's place holds the first of what `from_to` says of (what was there, what the plan puts there), it gets
+// the second.
+template <class FromTo>
+bool exchange(const RemoteMemory& memory, const PatchedModule& module, FromTo&& from_to) {
+  std::vector<std::uint8_t> buffer;
+  return std::ranges::all_of(pieces_of(*module.plan), [&](const Piece& piece) {
+    if (read_piece(memory, module, piece, buffer).size() != piece.size) return false;
+    for_each_edit(*module.plan, piece, [&](std::uint32_t at, auto* was, auto* edit, auto size) {
+      const auto [from, to] = from_to(was, edit);
+      if (std::equal(from, from + size, buffer.data() + at)) std::copy_n(to, size, buffer.data() + at);
+      return true;
+    });
+    return write_piece(memory, module, piece, buffer.data());
+  });
+}
+
 }  // namespace
 
 bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block block, patch::Bytes untouched) {
@@ -149,20 +171,32 @@ bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block
   });
 }
 
+void PatchedSpace::begin_image(const RemoteMemory& memory, PatchedModule module) {
+  modules_.push_back(std::move(module));
+  list_blocks(memory);
+}
+
 bool PatchedSpace::undo(const RemoteMemory& memory, RemoteAddr text) {
   auto module = std::ranges::find(modules_, text, &PatchedModule::text);
   if (module == modules_.end() || module->undone) return false;
   module->undone = true;
   list_blocks(memory);
-  std::vector<std::uint8_t> buffer;
-  return std::ranges::all_of(pieces_of(*module->plan), [&](const Piece& piece) {
-    if (read_piece(memory, *module, piece, buffer).size() != piece.size) return false;
-    for_each_edit(*module->plan, piece, [&](std::uint32_t at, auto* was, auto* edit, auto size) {
-      if (std::equal(edit, edit + size, buffer.data() + at)) std::copy_n(was, size, buffer.data() + at);
-      return true;
-    });
-    return write_piece(memory, *module, piece, buffer.data());
-  });
+  return make_original(memory, *module);
+}
+
+bool PatchedSpace::make_original(const RemoteMemory& memory, const PatchedModule& module) {
+  return exchange(memory, module, [](auto* was, auto* edit) { return std::pair(edit, was); });
+}
+
+void PatchedSpace::renew(const RemoteMemory& memory, std::uint64_t start, std::uint64_t end) const {
+  for (const PatchedModule& module : modules_) {
+    if (module.text_end().value <= start || end <= module.text.value) continue;
+    // Its file shows, or the image.
+    if (module.undone && !module.covered.empty()) make_original(memory, module);
+    if (!module.undone && module.covered.empty()) {
+      exchange(memory, module, [](auto* was, auto* edit) { return std::pair(was, edit); });
+    }
+  }
 }
 
 void PatchedSpace::forget(RemoteAddr text) {

@@ -10,6 +10,7 @@
 
 #include "format/event.h"
 #include "tracee/patch/plan.h"
+#include "tracee/proc.h"
 #include "tracee/remote_memory.h"
 
 namespace tmrec::tracee {
@@ -18,12 +19,17 @@ struct PatchedModule {
   RemoteAddr text, block;
   std::shared_ptr<const patch::Plan> plan;
   std::string name;
+  // Where an image of the module has been mapped in place of its text: what the program knows to be mapped there, and
+  // the image's file.
+  std::vector<MapsLine> covered = {};
+  std::uint64_t image_inode = 0;
   bool undone = false;  // the text is the program's own again, and only the trampolines are left
 
   RemoteAddr text_end() const { return text + plan->text_size; }
   RemoteAddr block_end() const { return block + plan->block.size(); }
   bool in_text(std::uint64_t addr) const { return addr >= text.value && addr < text_end().value; }
   bool in_block(std::uint64_t addr) const { return addr >= block.value && addr < block_end().value; }
+  MapsLine covered_at(RemoteAddr addr) const;  // without a name: nothing is
 };
 
 // Where the text of a module lies, that has been mapped from this offset of its file at `start`.
@@ -48,6 +54,10 @@ class PatchedSpace {
   // `untouched`: the text's bytes, where memory is known to show them, and need not be read; else empty.
   enum class Block { Empty, Filled };
   bool apply(const RemoteMemory& memory, PatchedModule module, Block block = Block::Empty, patch::Bytes untouched = {});
+  // An image of the module is about to be mapped in place of `covered`, and the trampolines are mapped.
+  void begin_image(const RemoteMemory& memory, PatchedModule module);
+  // The program gave back its own copies of pages in [start, end) (MADV_DONTNEED): makes them again what they were.
+  void renew(const RemoteMemory& memory, std::uint64_t start, std::uint64_t end) const;
   // Makes the text what it was. The trampolines keep working for tasks that are there.
   bool undo(const RemoteMemory& memory, RemoteAddr text);
   void forget(RemoteAddr text);
@@ -66,6 +76,7 @@ class PatchedSpace {
  private:
   std::vector<PatchedModule> modules_;
   void list_blocks(const RemoteMemory& memory) const;
+  static bool make_original(const RemoteMemory& memory, const PatchedModule& module);
 };
 
 }  // namespace tmrec::tracee

@@ -33,11 +33,13 @@ constexpr std::uint64_t kLargestModule = std::uint64_t{4} << 30;
 // Whatever limit the user set for stacks: analysis recurses.
 constexpr std::size_t kWorkerStack = std::size_t{8} << 20;
 
-// A plan in the making.
+// A plan in the making, or an image.
 struct Job {
   PlanKey key;
-  std::string name;  // name_of(key)
-  fs::path path;     // read by the worker, unless `file` is set
+  std::string name;                         // name_of(key)
+  fs::path path;                            // read by the worker, unless `file` is set
+  std::string module;                       // under which name an image is wanted; empty: none is
+  std::shared_ptr<const EncodedPlan> plan;  // set: there is one, and the image is to be made
   std::optional<patch::Bytes> file;
   bool started = false, done = false;
   bool sought = false;   // it is not on disk
@@ -53,6 +55,11 @@ struct Known {
   std::uint64_t used = 0;
 };
 
+struct KnownImage {
+  bool done = false;  // being looked for, or made
+  std::shared_ptr<const ModuleImage> image;
+};
+
 struct Worker {
   pthread_t thread{};
   bool ended = false;
@@ -62,6 +69,8 @@ std::string hash_of(patch::Bytes file) {
   const XXH128_hash_t hash = XXH3_128bits(file.data(), file.size());
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
+
+std::string image_name(const EncodedPlan& plan, const std::string& module) { return plan.name + "/" + module; }
 
 // Sets job.outcome and job.lasting.
 void make(Job& job, patch::Bytes file) {
@@ -100,6 +109,9 @@ struct PlanCache::Impl {
   void join_ended();
   void work(Worker& self);
   bool perform(Job& job);
+  bool begin_image(const std::shared_ptr<const EncodedPlan>& plan, const std::string& module);
+  void work_on_image(const Job& job, const std::shared_ptr<const EncodedPlan>& plan);
+  std::shared_ptr<const ModuleImage> find_or_make_image(const Job& job, const EncodedPlan& plan);
 
   const PlanStore store;
   const PlanCacheLimits limits;
@@ -111,6 +123,7 @@ struct PlanCache::Impl {
   std::unordered_map<std::string, Known> known;
   std::unordered_map<std::string, std::shared_ptr<Job>> jobs;  // not done
   std::deque<std::shared_ptr<Job>> queue;                      // not started
+  std::unordered_map<std::string, KnownImage> images;          // by image_name()
   std::list<Worker> workers;
   std::size_t running = 0;
   std::uint64_t kept_bytes = 0, uses = 0;
@@ -244,12 +257,19 @@ void PlanCache::Impl::work(Worker& self) {
     queue.pop_front();
     job->started = true;
     lock.unlock();
+    if (job->plan) {
+      work_on_image(*job, job->plan);
+      lock.lock();
+      continue;
+    }
     const bool is_new = perform(*job);
     lock.lock();
+    const bool pictured = *job->outcome && !job->module.empty() && begin_image(**job->outcome, job->module);
     finish(*job);
-    if (!is_new) continue;
+    if (!is_new && !pictured) continue;
     lock.unlock();
-    store.put(job->key, *job->outcome);  // nobody waits for this
+    if (is_new) store.put(job->key, *job->outcome);  // nobody waits for this
+    if (pictured) work_on_image(*job, **job->outcome);
     lock.lock();
   }
   --running;
@@ -278,6 +298,29 @@ bool PlanCache::Impl::perform(Job& job) {
     job.outcome = fail(ErrorKind::System, std::string("preparing a module for recording: ") + e.what());
   }
   return job.lasting;
+}
+
+// False: somebody else is at it, or was. The lock is held.
+bool PlanCache::Impl::begin_image(const std::shared_ptr<const EncodedPlan>& plan, const std::string& module) {
+  return images.try_emplace(image_name(*plan, module)).second;
+}
+
+void PlanCache::Impl::work_on_image(const Job& job, const std::shared_ptr<const EncodedPlan>& plan) {
+  auto image = find_or_make_image(job, *plan);
+  const std::lock_guard lock(mutex);
+  images[image_name(*plan, job.module)] = {true, std::move(image)};
+  finished.notify_all();
+}
+
+std::shared_ptr<const ModuleImage> PlanCache::Impl::find_or_make_image(const Job& job, const EncodedPlan& plan) try {
+  if (auto found = store.find_image(plan, job.module)) return found;
+  if (!store.usable()) return nullptr;
+  const auto file = MappedFile::open(job.path);
+  const auto& content = plan.plan->content;
+  if (!file || hash_of(file->bytes()) != fmt::format("{:016x}{:016x}", content[1], content[0])) return nullptr;
+  return store.put_image(plan, file->bytes(), job.module) ? store.find_image(plan, job.module) : nullptr;
+} catch (const std::exception&) {  // memory
+  return nullptr;
 }
 
 PlanCache::PlanCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -353,6 +396,7 @@ void PlanCache::prepare(const std::vector<Module>& modules) {
     if (!BlobStore::valid({module.key.content}) || impl_->jobs.contains(name) || impl_->recall(name)) continue;
     auto job = impl_->add_job(module.key, name);
     job->path = module.path;
+    job->module = module.name;
     impl_->queue.push_back(std::move(job));
     if (impl_->running < impl_->most_workers) impl_->start_worker();
   }
@@ -360,6 +404,26 @@ void PlanCache::prepare(const std::vector<Module>& modules) {
   if (impl_->running > 0) return;
   for (const auto& job : impl_->queue) impl_->jobs.erase(job->name);
   impl_->queue.clear();
+}
+
+std::shared_ptr<const ModuleImage> PlanCache::image(const std::shared_ptr<const EncodedPlan>& plan,
+                                                    const fs::path& path, const std::string& name) {
+  if (name.empty()) return nullptr;
+  std::unique_lock lock(impl_->mutex);
+  if (impl_->begin_image(plan, name)) {
+    auto job = std::make_shared<Job>();
+    job->plan = plan;
+    job->path = path;
+    job->module = name;
+    impl_->queue.push_front(job);
+    if (!impl_->start_worker() && impl_->running == 0) {
+      impl_->queue.pop_front();
+      impl_->images[image_name(*plan, name)].done = true;
+    }
+  }
+  const KnownImage& known = impl_->images[image_name(*plan, name)];
+  impl_->finished.wait(lock, [&] { return known.done; });
+  return known.image;
 }
 
 }  // namespace tmrec::tracee

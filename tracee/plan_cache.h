@@ -18,13 +18,14 @@
 #include <string_view>
 #include <vector>
 
+#include "tracee/module_image.h"
 #include "tracee/plan_store.h"
 
 namespace tmrec::tracee {
 
 // In bytes of encoded plans.
 struct PlanCacheLimits {
-  std::uint64_t disk = std::uint64_t{512} << 20;
+  std::uint64_t disk = std::uint64_t{1} << 30;      // and of images
   std::uint64_t memory = std::uint64_t{256} << 20;  // beyond this, plans that only the cache holds are dropped
 };
 
@@ -50,14 +51,20 @@ class PlanCache {
   // Error: the module cannot be patched (remembered, too), or `file` is not what the key says (not remembered).
   PlanOutcome find_or_make(const PlanKey& key, patch::Bytes file, std::string_view name);
 
-  // Starts planning these, in this order, or verifying what the disk has, so that find_or_make has less to wait for.
-  // What is in memory already is left alone. A file that cannot be read, or that is not what its key says, is left to
-  // find_or_make.
+  // Starts planning these, in this order, and making their images, or verifying what the disk has, so that find_or_make
+  // has less to wait for. What is in memory already is left alone. A file that cannot be read, or that is not what its
+  // key says, is left to find_or_make.
   struct Module {
     PlanKey key;
     std::filesystem::path path;
+    std::string name = {};  // of the image; empty: none is wanted
   };
   void prepare(const std::vector<Module>& modules);
+
+  // The patched module under this file name, made from what `path` holds if the disk has none. Null: there is none, and
+  // will be none.
+  std::shared_ptr<const ModuleImage> image(const std::shared_ptr<const EncodedPlan>& plan,
+                                           const std::filesystem::path& path, const std::string& name);
 
  private:
   struct Impl;

@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstring>
 #include <ctime>
 #include <new>
 #include <vector>
+
+#include "tracee/cache_file.h"
+#include "tracee/module_image.h"
 
 namespace tmrec::tracee {
 
@@ -24,15 +26,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kRefusal = "tmrec: not a module that can be patched\n";
-constexpr std::string_view kSuffix = ".plan", kTemporary = ".plan.tmp";
+constexpr std::string_view kSuffix = ".plan";
 constexpr std::int64_t kAbandoned = 3600;  // seconds after which a temporary file's writer is taken for dead
-
-// open(2) follows links to the directory: people move their caches. What counts is whose it is.
-bool is_private(const struct stat& st) { return st.st_uid == ::geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0; }
 
 // False: root would leave a directory of its own inside somebody else's, who could then not use it.
 bool may_create(fs::path path) {
-  struct stat st{};
+  struct stat st {};
   while (::stat(path.empty() ? "." : path.c_str(), &st) != 0) {
     if (path.empty() || path == path.parent_path()) return false;
     path = path.parent_path();
@@ -84,13 +83,6 @@ bool belongs_to(const patch::Plan& plan, const PlanKey& key) {
   return plan.options == key.options && hex_of(plan.content) == key.content;
 }
 
-std::string temporary_name() {
-  static std::atomic<unsigned> counter = 0;
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);  // another container may share the directory and our process id
-  return fmt::format(".{}-{}-{:x}{}", ::getpid(), counter++, now.tv_sec * 1'000'000'000 + now.tv_nsec, kTemporary);
-}
-
 }  // namespace
 
 std::string name_of(const PlanKey& key) {
@@ -105,9 +97,11 @@ std::string name_of(const PlanKey& key) {
 PlanStore PlanStore::open(const fs::path& directory, std::uint64_t limit) {
   if (directory.empty() || !may_create(directory) || !make_directories(directory)) return {Fd(), limit};
   auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  struct stat st{};
+  struct stat st {};
   if (!fd || ::fstat(fd->get(), &st) != 0 || !is_private(st)) return {Fd(), limit};
-  return {std::move(*fd), limit};
+  std::error_code failed;
+  const fs::path path = fs::canonical(directory, failed);
+  return {std::move(*fd), limit, failed ? directory : path};
 }
 
 bool PlanStore::holds(const PlanKey& key) const {
@@ -117,13 +111,9 @@ bool PlanStore::holds(const PlanKey& key) const {
 std::optional<PlanOutcome> PlanStore::find(const PlanKey& key) const try {
   if (!usable()) return std::nullopt;
   const std::string name = name_of(key);
-  // O_NONBLOCK: a FIFO in the place of the file must not hang us.
-  auto file = std::make_shared<const Fd>(
-      ::openat(directory_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct stat st{};
-  if (!*file || ::fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode) || !is_private(st) || st.st_size <= 0)
-    return std::nullopt;
-  auto mapping = std::make_shared<const Mapping>(file->get(), static_cast<std::size_t>(st.st_size));
+  auto [file, size] = open_cache_file(directory_.get(), name);
+  if (!file) return std::nullopt;
+  auto mapping = std::make_shared<const Mapping>(file->get(), size);
   if (mapping->at == MAP_FAILED) return std::nullopt;
 
   if (auto refusal = decode_refusal(name, text_of(mapping->bytes()))) {
@@ -146,54 +136,67 @@ void PlanStore::put(const PlanKey& key, const PlanOutcome& outcome) const {
   const std::string name = name_of(key);
   const std::string refusal = outcome ? "" : encode_refusal(name, outcome.error());
   const patch::Bytes bytes = outcome ? (*outcome)->encoded : bytes_of(refusal);
-  if (bytes.size() <= limit_ && write(name, bytes)) sweep();
+  if (bytes.size() <= limit_ && write_cache_file(directory_.get(), name, {bytes})) sweep();
 }
 
-// Not synced to the disk: after a power failure the checksum tells, and the plan is made again.
-bool PlanStore::write(const std::string& name, patch::Bytes bytes) const {
-  const std::string temporary = temporary_name();
-  const Fd fd(
-      ::openat(directory_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return false;
-  const bool written = ::fchmod(fd.get(), 0400) == 0 && write_all(fd.get(), bytes) == 0 &&  // whatever the umask is
-                       ::renameat(directory_.get(), temporary.c_str(), directory_.get(), name.c_str()) == 0;
-  if (!written) ::unlinkat(directory_.get(), temporary.c_str(), 0);
+std::shared_ptr<const ModuleImage> PlanStore::find_image(const EncodedPlan& plan, const std::string& module) const {
+  return usable() ? tracee::find_image(directory_.get(), path_, plan, module) : nullptr;
+}
+
+bool PlanStore::put_image(const EncodedPlan& plan, patch::Bytes file, const std::string& module) const {
+  constexpr std::uint64_t kShare = 4;  // one of so many parts of the cache, at most
+  if (!usable() || file.size() > limit_ / kShare) return false;
+  const bool written = tracee::put_image(directory_.get(), plan, file, module);
+  if (written) sweep();
   return written;
 }
 
-// Only files with names of ours: somebody may point us at a directory that holds other things.
-void PlanStore::sweep() const {
-  struct Entry {
-    std::string name;
-    std::int64_t seconds, nanoseconds;
-    std::uint64_t size;
-  };
-  Fd fd(::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+namespace {
+
+struct Entry {
+  std::string name;
+  std::int64_t seconds, nanoseconds;
+  std::uint64_t size;
+};
+
+// Only files with names of ours: somebody may point us at a directory that holds other things. `within`: a directory of
+// images, in which all are.
+void list_entries(int directory, const std::string& within, std::vector<Entry>& entries) {
+  Fd fd(::openat(directory, within.empty() ? "." : within.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return;
   DIR* listing = ::fdopendir(fd.get());
   if (!listing) return;
   fd.release();
-  std::vector<Entry> entries;
-  std::uint64_t total = 0;
   while (const dirent* item = ::readdir(listing)) {
-    const std::string name = item->d_name;
-    const bool temporary = name.starts_with('.') && name.ends_with(kTemporary);
-    struct stat st{};
-    if (!temporary && !name.ends_with(kSuffix)) continue;
-    if (::fstatat(directory_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
-    if (!temporary) {
-      const auto size = static_cast<std::uint64_t>(st.st_size);
-      entries.push_back({name, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, size});
-      total += size;
-    } else if (st.st_mtim.tv_sec < ::time(nullptr) - kAbandoned) {
-      ::unlinkat(directory_.get(), name.c_str(), 0);
+    const std::string leaf = item->d_name, name = within.empty() ? leaf : within + "/" + leaf;
+    const bool temporary = leaf.starts_with('.') && leaf.ends_with(kTemporarySuffix);
+    struct stat st {};
+    if (leaf == "." || leaf == ".." || ::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (within.empty() && S_ISDIR(st.st_mode) && leaf.ends_with(kImageSuffix)) list_entries(directory, name, entries);
+    if (!S_ISREG(st.st_mode)) continue;
+    if (!within.empty() || (!temporary && leaf.ends_with(kSuffix))) {
+      entries.push_back({name, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, static_cast<std::uint64_t>(st.st_size)});
+    } else if (temporary && st.st_mtim.tv_sec < ::time(nullptr) - kAbandoned) {
+      ::unlinkat(directory, name.c_str(), 0);
     }
   }
   ::closedir(listing);
+}
+
+}  // namespace
+
+void PlanStore::sweep() const {
+  std::vector<Entry> entries;
+  list_entries(directory_.get(), "", entries);
+  std::uint64_t total = 0;
+  for (const Entry& e : entries) total += e.size;
   std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.seconds, e.nanoseconds); });
   for (const Entry& e : entries) {
     if (total <= limit_) return;
     ::unlinkat(directory_.get(), e.name.c_str(), 0);
+    if (const auto parent = e.name.find('/'); parent != std::string::npos) {
+      ::unlinkat(directory_.get(), e.name.substr(0, parent).c_str(), AT_REMOVEDIR);  // unless it holds others
+    }
     total -= e.size;
   }
 }

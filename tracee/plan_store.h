@@ -41,6 +41,8 @@ struct EncodedPlan {
 // Error: the module cannot be patched; the text says why.
 using PlanOutcome = Result<std::shared_ptr<const EncodedPlan>>;
 
+struct ModuleImage;
+
 // The key as a file name; differs between versions of the patcher and whenever any option does.
 std::string name_of(const PlanKey& key);
 
@@ -59,13 +61,19 @@ class PlanStore {
   // Best effort. Then removes the entries used least recently until all fit the limit, and what killed processes left.
   void put(const PlanKey& key, const PlanOutcome& outcome) const;
 
+  // The patched module (module_image.h), under a file name of its own. Null: none, or damaged.
+  std::shared_ptr<const ModuleImage> find_image(const EncodedPlan& plan, const std::string& module) const;
+  // Best effort, like put(). False: there is none.
+  bool put_image(const EncodedPlan& plan, patch::Bytes file, const std::string& module) const;
+
  private:
-  PlanStore(Fd directory, std::uint64_t limit) : directory_(std::move(directory)), limit_(limit) {}
-  bool write(const std::string& name, patch::Bytes bytes) const;
+  PlanStore(Fd directory, std::uint64_t limit, std::filesystem::path path = {})
+      : directory_(std::move(directory)), limit_(limit), path_(std::move(path)) {}
   void sweep() const;
 
   Fd directory_;  // held open, so that what was verified is what is used
   std::uint64_t limit_;
+  std::filesystem::path path_;  // as /proc/PID/maps shows it
 };
 
 }  // namespace tmrec::tracee

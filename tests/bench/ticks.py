@@ -234,8 +234,8 @@ def memory(bench):
         touched = sum(m[3]["Referenced"] for m in native if "x" in m[1] and m[2].startswith("/"))
         recorded = look_at(bench, bench.record(argv), name, ready)
         blocks = set(patches(bench)[1])
-        text = sum(m[3]["Private_Dirty"] for m in recorded if "x" in m[1] and m[2].startswith("/"))
-        trampolines = sum(m[3]["Private_Dirty"] for m in recorded if m[0] in blocks)
+        text = sum(m[3]["Anonymous"] for m in recorded if "x" in m[1] and m[2].startswith("/"))
+        trampolines = sum(m[3]["Anonymous"] for m in recorded if m[0] in blocks)
         mib = 2**20
         print(f"{name:24}{touched / mib:10.1f}{text / mib:10.1f}{trampolines / mib:10.1f}{(text + trampolines) / max(touched, 1):8.2f}"
               f"{TARGET_MEMORY:8}", flush=True)
