@@ -292,14 +292,15 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--no-patch", options->unpatched,
                  "Leave the code of MODULE (file name or path) as it is; may be repeated")
       ->type_name("MODULE");
-  app.add_flag("--no-ticks", options->no_ticks,
-               "Leave all code as it is: a task can then only be stopped at system calls");
+  CLI::Option* no_ticks = app.add_flag("--no-ticks", options->no_ticks,
+                                       "Leave all code as it is: a task can then only be stopped at system calls");
   app.add_option(
          "--ticks", options->ticks,
          "What counts them: software (patched code), pmu (a hardware counter: computing then costs nothing, but every "
          "system call stops), or auto (default): software, with --no-agent pmu where tmrec doctor finds one that works")
       ->type_name("SOURCE")
-      ->check([](const std::string& text) { return sched::tick_choice(text) ? "" : "use auto, software or pmu"; });
+      ->check([](const std::string& text) { return sched::tick_choice(text) ? "" : "use auto, software or pmu"; })
+      ->excludes(no_ticks);
   app.add_flag("!--no-agent", options->agent,
                "Stop at every system call, instead of recording most of them in place (servers: tens of times slower)");
   app.add_option("--agent-after", options->agent_after,
