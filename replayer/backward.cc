@@ -130,11 +130,22 @@ Result<std::optional<Position>> Timeline::previous(const Position& position, Tid
     TMREC_TRY(const auto found, previous_in_tick(position, task, give_up));
     if (found) return found;
   }
+  // It stands where the last event that set it has put it. That may be where the event found it (a handler returns, and
+  // the next signal is there): then it was put there by another before, without an instruction in between.
+  bool moved = false;
   for (EventNo event = position.event; event > begin_.event; event = EventNo(event.value - 1)) {
     TMREC_TRY(const Brief* const each, brief(event));
-    if (each == nullptr || !each->runs || each->task != task) continue;
-    TMREC_TRY(const Position found, last_before(event, give_up));
-    return found < begin_ ? std::nullopt : std::optional(found);
+    if (each == nullptr || each->task != task) continue;
+    std::optional<Position> found;
+    if (each->sets && moved) {
+      TMREC_TRY(Live live, live_behind(event, {event, Ticks(0), 0}, give_up));
+      TMREC_TRY(const Place place, live.walker->place());
+      found = place.base;
+    } else if (each->runs) {
+      TMREC_TRY(found, last_before(event, give_up));
+    }
+    if (found) return *found < begin_ ? std::nullopt : found;
+    moved = moved || each->sets;
   }
   return std::nullopt;
 }
@@ -144,16 +155,8 @@ Result<std::optional<Position>> Timeline::previous_in_tick(const Position& posit
                                                            const std::function<bool()>& give_up) {
   if (position.ticks.value == 0) return std::nullopt;
   const Position before{position.event, Ticks(position.ticks.value - 1), 0};
-  TMREC_TRY(Live live, restore(std::max(begin_, before)));
+  TMREC_TRY(Live live, live_behind(position.event, before, give_up));
   TMREC_TRY(Place place, live.walker->place());
-  const bool inside = place.base.event == position.event;
-  if (!inside) {
-    Orders orders{
-        .process = process_, .stops = {}, .goal = {}, .start_of = position.event, .step = {}, .give_up = give_up};
-    TMREC_TRY(const Halt halt, walk(live, orders));
-    if (halt.kind != Halt::Kind::Arrived) return fail(ErrorKind::System, "interrupted");
-    TMREC_TRY(place, live.walker->place());
-  }
   if (place.base >= position) return std::nullopt;
   if (place.base < before) {
     TMREC_TRY(const bool arrived, go(live, before, give_up));
@@ -170,20 +173,25 @@ Result<std::optional<Position>> Timeline::previous_in_tick(const Position& posit
   }
 }
 
+// Somewhere in what follows the event: at the start of it, or later, but not behind `nearest`.
+Result<Timeline::Live> Timeline::live_behind(EventNo event, const Position& nearest,
+                                             const std::function<bool()>& give_up) {
+  TMREC_TRY(Live live, restore(std::max(begin_, nearest)));
+  if (live.session->position() == event) return live;
+  Orders orders{.process = process_, .stops = {}, .goal = {}, .start_of = event, .step = {}, .give_up = give_up};
+  TMREC_TRY(const Halt halt, walk(live, orders));
+  if (halt.kind != Halt::Kind::Arrived) return fail(ErrorKind::System, "interrupted");
+  return live;
+}
+
 // Where the task stands when it comes to this event.
 Result<Position> Timeline::last_before(EventNo event, const std::function<bool()>& give_up) {
   const EventNo start(event.value - 1);
   TMREC_TRY(const Brief* const at, brief(event));
   const Ticks ticks(at->ticks.value - (at->at_tick && at->ticks.value > 0 ? 1 : 0));
   const Position last_tick{start, ticks, 0};
-  TMREC_TRY(Live live, restore(std::max(begin_, last_tick)));
+  TMREC_TRY(Live live, live_behind(start, last_tick, give_up));
   TMREC_TRY(Place place, live.walker->place());
-  if (place.base.event != start) {
-    Orders orders{.process = process_, .stops = {}, .goal = {}, .start_of = start, .step = {}, .give_up = give_up};
-    TMREC_TRY(const Halt halt, walk(live, orders));
-    if (halt.kind != Halt::Kind::Arrived) return fail(ErrorKind::System, "interrupted");
-    TMREC_TRY(place, live.walker->place());
-  }
   if (place.base < last_tick) {
     TMREC_TRY(const bool arrived, go(live, last_tick, give_up));
     if (!arrived) return fail(ErrorKind::System, "interrupted");

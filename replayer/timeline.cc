@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "replayer/motion.h"
+
 namespace tmrec::replayer {
 
 using namespace std::chrono_literals;
@@ -26,19 +28,6 @@ std::uint64_t since(Clock::time_point start) {
 
 std::unexpected<Error> left() { return fail(ErrorKind::System, "interrupted"); }
 
-// System calls that begin, faults, ticks, special instructions: a task comes to these by itself.
-bool runs(const Event& event) {
-  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return call->phase != SyscallEvent::Phase::Exit;
-  if (const auto* signal = std::get_if<SignalEvent>(&event.body)) return signal->synchronous || signal->at_syscall;
-  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
-}
-
-// At its place the task's count is one more than at the instruction before: also where the agent asks about an
-// instruction, with a branch of its own, which a counter sees.
-bool begins_tick(const Event& event) {
-  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
-}
-
 }  // namespace
 
 Timeline::Timeline(std::unique_ptr<Session> session, LogReader log) : log_(std::move(log)) {
@@ -58,9 +47,23 @@ Result<const Timeline::Brief*> Timeline::brief(EventNo event) {
     TMREC_TRY(const auto next, log_.next());
     if (!next) return nullptr;
     if (on_read) on_read(*next);
-    briefs_.push_back({next->tid, next->ticks, runs(*next), begins_tick(*next), next->time_ns});
+    const bool runs = comes_by_itself(*next, in_call_.contains(next->tid));
+    briefs_.push_back({next->tid, next->ticks, runs, sets_task(*next), begins_tick(*next), next->time_ns});
+    note_call(*next);
   }
   return event.value == 0 ? nullptr : &briefs_[event.value - 1];
+}
+
+void Timeline::note_call(const Event& event) {
+  const auto* const call = std::get_if<SyscallEvent>(&event.body);
+  if (call != nullptr && call->phase == SyscallEvent::Phase::Enter) {
+    in_call_.insert(event.tid);
+  } else if (call != nullptr || std::holds_alternative<ExitEvent>(event.body)) {
+    in_call_.erase(event.tid);
+  } else if (const auto* const exec = std::get_if<ExecEvent>(&event.body)) {
+    in_call_.erase(exec->former);
+    in_call_.erase(event.tid);
+  }
 }
 
 // Checkpoints are made on the way, wherever it has taken long enough to come.

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "replayer/walker.h"
@@ -53,6 +54,7 @@ class Timeline {
     Tid task;
     Ticks ticks;
     bool runs = false;     // its task executes instructions to come to it
+    bool sets = false;     // its task goes on elsewhere (motion.h)
     bool at_tick = false;  // at the first instruction with its count
     std::uint64_t time_ns = 0;
   };
@@ -98,11 +100,14 @@ class Timeline {
   Result<std::optional<Position>> previous_in_tick(const Position& position, Tid task,
                                                    const std::function<bool()>& give_up);
   Result<Position> last_before(EventNo event, const std::function<bool()>& give_up);
+  Result<Live> live_behind(EventNo event, const Position& nearest, const std::function<bool()>& give_up);
+  void note_call(const Event& event);
 
   Live now_;
   std::vector<Checkpoint> checkpoints_;  // in the order of positions
   LogReader log_;
   std::vector<Brief> briefs_;
+  std::set<Tid> in_call_;  // behind the last of briefs_
   Position begin_;
   bool given_up_ = false;  // while backward() searches
   Tid process_;

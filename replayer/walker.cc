@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "replayer/motion.h"
+
 namespace tmrec::replayer {
 
 using tracee::Stop;
@@ -11,24 +13,6 @@ using tracee::Stop;
 namespace {
 
 constexpr std::uint64_t kSyscallLength = 2;
-
-bool has_run(const Event& event, Tid task) {
-  if (event.tid != task) return false;
-  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return call->phase != SyscallEvent::Phase::Enter;
-  if (const auto* signal = std::get_if<SignalEvent>(&event.body)) {
-    return signal->action == SignalEvent::Action::Handler;
-  }
-  return std::holds_alternative<InstructionEvent>(event.body);
-}
-
-// The task executes instructions on its way to the event.
-bool comes_by_itself(const Event& event, const Task& task) {
-  if (const auto* call = std::get_if<SyscallEvent>(&event.body)) return call->phase != SyscallEvent::Phase::Exit;
-  if (const auto* signal = std::get_if<SignalEvent>(&event.body)) {
-    return signal->synchronous || (signal->at_syscall && !task.in_call);
-  }
-  return std::holds_alternative<TickEvent>(event.body) || std::holds_alternative<InstructionEvent>(event.body);
-}
 
 bool has_passed(const Orders& orders, int signal) {
   return signal >= 1 && signal <= 64 && (orders.passed_signals >> (signal - 1) & 1) != 0;
@@ -111,7 +95,7 @@ Result<bool> Walker::stands_at_goal() {
   if (!orders_.goal || session_.position() != orders_.goal->event) return false;
   TMREC_TRY(const Event* const next, session_.upcoming());
   const Task* task = next == nullptr ? nullptr : session_.find(next->tid);
-  if (task != nullptr && comes_by_itself(*next, *task)) return false;
+  if (task != nullptr && comes_by_itself(*next, task->in_call)) return false;
   TMREC_TRY(const Place here, place());
   return here.base == *orders_.goal;
 }
@@ -151,7 +135,7 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
     back.number = call->regs.orig_rax;
     return back;
   }
-  if (!orders_.step || !has_run(event, *orders_.step)) return std::nullopt;
+  if (event.tid != orders_.step || !sets_task(event)) return std::nullopt;
   const std::uint64_t pc = session_.program_view(*task).rip;
   if (pc >= orders_.range_begin && pc < orders_.range_end) return std::nullopt;
   return halt(Halt::Kind::Stepped, *task);

@@ -213,6 +213,8 @@ Regs PatchedSpace::program_view(const RemoteMemory& memory, RemoteAddr area, con
   if (place.phase == Phase::Scratch || place.phase == Phase::Rescued) {
     if (auto rcx = memory.get<std::uint64_t>(area + patch::TaskArea::kScratchRcx)) program.rcx = *rcx;
   }
+  // Behind a relocated system call, where the kernel leaves in rcx the address it returned to.
+  if (place.phase == Phase::Going && regs.rcx == regs.rip) program.rcx = program.rip;
   return program;
 }
 

@@ -63,7 +63,8 @@ class PatchedSpace {
   void forget(RemoteAddr text);
 
   // Where the program is, as it would say, when a task is stopped at these registers. Registers outside of trampolines
-  // stay as they are. `area`: the task's.
+  // stay as they are, but for what the kernel leaves in rcx behind a relocated system call: the address the program
+  // thinks it returned to. `area`: the task's.
   Regs program_view(const RemoteMemory& memory, RemoteAddr area, const Regs& regs) const;
 
   // A task came to the inside of a window, where a byte that traps stands for the instruction that was there, and was

@@ -4,7 +4,42 @@ signals, thread switches and patched code."""
 import random
 import sys
 
-from debugging import Client, compiled, recorded
+from debugging import Client, compiled, events, recorded
+
+# Two signals wait for a handler to return, which nothing is executed between; a third interrupts a call that goes on.
+WAITING = r"""
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+static int pipes[2];
+static volatile int calls;
+static void first(int s) { raise(SIGUSR2); raise(SIGURG); calls++; }
+static void other(int s) { calls++; }
+static void* interrupt(void* main) {
+  usleep(20000);
+  pthread_kill(*(pthread_t*)main, SIGUSR1);
+  usleep(20000);
+  write(pipes[1], "x", 1);
+  return 0;
+}
+int main(void) {
+  struct sigaction a = {.sa_handler = first, .sa_flags = SA_RESTART};
+  sigaddset(&a.sa_mask, SIGUSR2);
+  sigaddset(&a.sa_mask, SIGURG);
+  sigaction(SIGUSR1, &a, 0);
+  a.sa_handler = other;
+  sigaction(SIGUSR2, &a, 0);
+  sigaction(SIGURG, &a, 0);
+  pipe(pipes);
+  raise(SIGUSR1);
+  pthread_t t, self = pthread_self();
+  pthread_create(&t, 0, interrupt, &self);
+  char c;
+  read(pipes[0], &c, 1);
+  pthread_join(t, 0);
+  return calls != 6;
+}
+"""
 
 PROGRAM = r"""
 #include <pthread.h>
@@ -35,12 +70,9 @@ int main(void) {
 """
 
 
-def check(trace, rounds, seed):
-    chance = random.Random(seed)
+def check(trace, starts, chance, most):
     client = Client(trace)
-    last = int(client.monitor("end").split()[0])
-    for _ in range(rounds):
-        event = chance.randrange(2, last)
+    for event in starts:
         if "position" not in client.monitor(f"seek {event}"):
             continue
         thread = client.stopped_thread()
@@ -48,7 +80,7 @@ def check(trace, rounds, seed):
         if client.stopped_thread() != thread:
             continue
         seen = []
-        for _ in range(chance.randrange(3, 12)):
+        for _ in range(chance.randrange(3, most)):
             here = (client.where(), client.state())
             stop = client.ask(f"vCont;s:{thread}")
             if f"thread:{thread};" not in stop or "replaylog" in stop:
@@ -60,9 +92,13 @@ def check(trace, rounds, seed):
             client.ask("bs")
             actual = (client.where(), client.state())
             if actual != expected:
-                sys.exit(f"seed {seed}, event {event}: at {actual[0]} after going back, expected {expected[0]}"
+                sys.exit(f"event {event}: at {actual[0]} after going back, expected {expected[0]}"
                          f"{' with another state' if actual[0] == expected[0] else ''}")
     client.close()
 
 
-check(recorded(compiled(PROGRAM)), 25, 1)
+chance = random.Random(1)
+trace = recorded(compiled(PROGRAM))
+check(trace, [chance.randrange(2, len(events(trace))) for _ in range(25)], chance, 12)
+trace = recorded(compiled(WAITING))
+check(trace, [number - 2 for number, what in events(trace) if "-> handler" in what], chance, 60)

@@ -57,6 +57,12 @@ def recorded(*argv, status=0, options=(), stdin=None):
     return trace
 
 
+def events(trace):
+    """What `tmrec dump` says of the events of a recording, a list of (number, what happened)."""
+    lines = subprocess.run([TMREC, "dump", trace], capture_output=True, text=True, errors="replace", check=True).stdout
+    return [(int(line.split()[0]), line.split(maxsplit=3)[3]) for line in lines.splitlines()]
+
+
 class Transcript(str):
     """What gdb printed."""
 

@@ -101,6 +101,8 @@ TEST_CASE("an address in a trampoline is shown as the program's") {
     }
     CHECK(module.in_text(shown.rip));
     CHECK(shown.rip == module.text.value + place.program);
+    regs.rcx = regs.rip;  // as the kernel leaves it behind a system call
+    CHECK((p.space.program_view(p.memory, p.area, regs).rcx == shown.rip) == (place.phase == patch::Phase::Going));
     CHECK((p.space.before_counting(regs) == module.block + place.block) == (place.phase == patch::Phase::Scratch));
   }
   regs.rip = 0x1234;
