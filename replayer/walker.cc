@@ -90,12 +90,13 @@ Result<Halt> Walker::walk(const Orders& orders) {
   }
 }
 
-// At a goal from which no task runs on; to others, a task must come by its first instruction.
+// At a goal from which no task runs on, or where a call is made again; to others, a task must come by its first
+// instruction.
 Result<bool> Walker::stands_at_goal() {
   if (!orders_.goal || session_.position() != orders_.goal->event) return false;
   TMREC_TRY(const Event* const next, session_.upcoming());
   const Task* task = next == nullptr ? nullptr : session_.find(next->tid);
-  if (task != nullptr && comes_by_itself(*next, task->in_call)) return false;
+  if (task != nullptr && !task->restarts && comes_by_itself(*next, task->in_call)) return false;
   TMREC_TRY(const Place here, place());
   return here.base == *orders_.goal;
 }
