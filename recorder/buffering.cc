@@ -104,7 +104,7 @@ bool TaskLife::own_sigsys() {
   if (process_->program_sigsys) return true;
   const agent::Directory& at = agent::directory();
   constexpr std::uint64_t kFlags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000;  // SA_RESTORER
-  const KernelSigaction ours{at.on_sigsys, kFlags, at.restorer, 0};
+  const KernelSigaction ours{at.on_sigsys, kFlags, at.restorer, ~std::uint64_t{0}};
   const std::uint64_t scratch = area_.value + agent::kScratch;
   std::array<std::uint64_t, 4> program{};
   if (!memory().write(scratch, &ours, sizeof ours)) return false;
@@ -188,9 +188,15 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
   Regs at_call = stopped().regs();
   at_dispatch_ = true;
   signal_ = 0;
+  const agent::Question question = agent::question_of(at_call);
+  if (question == agent::Question::None) {
+    at_call.rip -= 2;
+    at_call.orig_rax = ~std::uint64_t{0};
+    stopped().set_regs(at_call);  // at once: should the supervisor be killed, the call is made
+  }
   // From the stop in front of a signal another one would be delivered unseen: one at a call is as good as any.
   if (!deferred_.empty()) call_remotely(SYS_gettid, {});
-  switch (agent::question_of(at_call)) {
+  switch (question) {
     case agent::Question::Tick:
       on_tick(at_call);
       break;
@@ -207,8 +213,6 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
       break;
     }
     case agent::Question::None:
-      at_call.rip -= 2;
-      at_call.orig_rax = ~std::uint64_t{0};
       let_call(at_call);
       break;
   }

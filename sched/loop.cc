@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -173,19 +174,41 @@ void Loop::make_ready(LoopTask& task) {
   ready_.push_back(&task);
 }
 
+// A stop in front of a signal that has been reported no longer delivers it when the supervisor is killed: the SIGSYS of
+// a call that was kept from the kernel would be lost, and the call with it. So it is looked at, and only taken once its
+// task has been dealt with (kernel/exit.c, wait_task_stopped: WNOWAIT keeps the code that ptrace_stop returns). Others
+// are taken at once: a task after execve has no tracer before that (kernel/ptrace.c, looks_like_a_spurious_pid).
 bool Loop::wait_one(bool block) {
-  int status = 0;
-  pid_t tid = waitpid(-1, &status, __WALL | (block ? 0 : WNOHANG));
-  if (tid > 0) {
-    dispatch(tid, status);
-    return true;
+  if (take_looked_at()) return true;
+  siginfo_t info{};
+  const int options = WEXITED | WSTOPPED | WNOWAIT | __WALL | (block ? 0 : WNOHANG);
+  if (waitid(P_ALL, 0, &info, options) < 0) {
+    if (errno == ECHILD) all_gone_ = true;
+    return errno == EINTR && block;
   }
-  if (tid < 0 && errno == ECHILD) {
-    all_gone_ = true;
-    return false;
+  if (info.si_pid == 0) return false;
+  int status = (info.si_status << 8) | 0x7f;
+  const bool stopped = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED;
+  if (stopped && tracee::decode_wait_status(status).kind == Stop::Kind::Signal) {
+    looked_at_ = {info.si_pid, status};
+  } else if (waitpid(info.si_pid, &status, __WALL | WNOHANG) <= 0) {
+    return true;  // it has changed meanwhile
   }
-  if (tid < 0 && errno == EINTR) return block;
-  return false;
+  dispatch(info.si_pid, status);
+  return true;
+}
+
+// True: it was another stop than the one that was seen, which has been dispatched.
+bool Loop::take_looked_at() {
+  const auto [tid, seen] = std::exchange(looked_at_, {});
+  const LoopTask* const task = tid == 0 ? nullptr : find(tid);
+  const bool resumed = task != nullptr && !task->stopped_;
+  siginfo_t info{};
+  if (tid == 0 || resumed || waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WNOHANG | __WALL) < 0) return false;
+  const int status = (info.si_status << 8) | 0x7f;
+  if (info.si_pid == 0 || status == seen) return false;
+  dispatch(tid, status);  // it was killed meanwhile
+  return true;
 }
 
 void Loop::take_over_leader(pid_t leader, int status) {

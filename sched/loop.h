@@ -145,6 +145,7 @@ class Loop {
 
   void stop_all(std::chrono::milliseconds patience);
   bool wait_one(bool block);
+  bool take_looked_at();
   void dispatch(pid_t tid, int status);
   void take_over_leader(pid_t leader, int status);
   bool died_unnoticed(LoopTask& task);
@@ -176,6 +177,11 @@ class Loop {
   std::optional<std::chrono::steady_clock::time_point> others_wait_since_;
   std::chrono::nanoseconds used_before_{};
   bool all_gone_ = false;
+  struct LookedAt {
+    pid_t tid = 0;
+    int status = 0;
+  };
+  LookedAt looked_at_;  // the last stop, still to be taken from the kernel
 };
 
 }  // namespace tmrec::sched
