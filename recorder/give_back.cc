@@ -23,6 +23,12 @@ namespace {
 
 constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
 
+// Stopped at a call that Syscall User Dispatch kept from the kernel, with its number still in rax. Not when the
+// supervisor had made another of it.
+bool is_refused_call(const siginfo_t& info, const Regs& regs) {
+  return agent::is_dispatch(info) && info.si_call_addr == reinterpret_cast<void*>(regs.rip);
+}
+
 class GiveBack {
  public:
   GiveBack(std::vector<LeavingTask*>& tasks, const tracee::PatchedSpace* patches, bool complete, bool cpuid_trapped,
@@ -77,10 +83,13 @@ class GiveBack {
     tracee::wait_on(regs, leaving.waited);
     const bool at_entry = leaving.stop.kind == Stop::Kind::Syscall && static_cast<std::int64_t>(regs.rax) == -ENOSYS &&
                           static_cast<std::int64_t>(regs.orig_rax) >= 0;
-    const bool asks = agent::is_area(area.value) && agent::question_of(regs) != agent::Question::None;
-    const auto asked = asks && patches_ ? agent::program_state(memory_, *patches_, area, regs) : std::nullopt;
+    const bool dispatched = leaving.stop.kind == Stop::Kind::Signal && is_refused_call(leaving.task->siginfo(), regs);
+    const auto asked = agent::is_area(area.value) ? agent::unanswered(memory_, area, regs) : std::nullopt;
     if (asked) {
       regs = asked->regs;
+    } else if (dispatched) {
+      regs.rip -= 2;
+      regs.orig_rax = kNoCall;
     } else if (at_entry) {
       regs.rip -= 2;
       regs.rax = regs.orig_rax;
@@ -93,7 +102,8 @@ class GiveBack {
     leaving.goal = regs;
     if (leaving.stop.kind == Stop::Kind::Signal) {
       const siginfo_t info = leaving.task->siginfo();
-      if (!tracee::raised_by_instruction(info)) leaving.kept.push_back(info);  // the others are raised again
+      // The others are raised again.
+      if (!tracee::raised_by_instruction(info) && !agent::is_dispatch(info)) leaving.kept.push_back(info);
     }
     // Left alone from here on, it does the right thing.
     Regs alone = tracee::restarted(regs);

@@ -2,9 +2,7 @@
 
 #include <sched.h>
 #include <sys/personality.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +12,7 @@
 #include <cstdio>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,13 +20,8 @@
 #include "recorder/give_back.h"
 #include "recorder/ledger.h"
 #include "recorder/process_tree.h"
-#include "tracee/agent/agent.h"
-#include "tracee/broken.h"
 #include "tracee/interrupted.h"
-#include "tracee/patched_space.h"
 #include "tracee/proc.h"
-#include "tracee/remote_call.h"
-#include "tracee/remote_memory.h"
 
 namespace tmrec::recorder {
 
@@ -121,9 +115,7 @@ class Rescue {
       patients.push_back(std::move(patient));
     }
     if (patients.empty()) return false;
-    const bool all_stopped = await_stops(patients);
-    if (all_stopped && ledger_ != nullptr) give_back_to(pid, patients);
-    if (all_stopped && ledger_ == nullptr) try_untrap(pid, patients);
+    if (await_stops(patients)) give_back_to(pid, patients);
     for (Patient& patient : patients) {
       if (patient.stopped) std::move(*patient.stopped).detach(patient.signal);
     }
@@ -172,47 +164,15 @@ class Rescue {
       task.task = &*patient.stopped;
       task.stop = patient.stop;
       task.own.affinity = affinity_;
-      if (const OwnSettings* own = ledger_->find(patient.tid, pid)) task.own = *own;
+      const OwnSettings* const own = ledger_ != nullptr ? ledger_->find(patient.tid, pid) : nullptr;
+      if (own != nullptr) task.own = *own;
       if (task.own.tid != patient.tid) task.own.rseq = 0;
       if (const auto ran = tracee::last_ran(patient.tid); ran && patient.ran) task.waited = *ran - *patient.ran;
       leaving.push_back(&task);
     }
-    give_back(leaving, nullptr, true, ledger_->cpuid_trapped);
+    // A launched program keeps the vdso it began with, and the areas its trampolines count in.
+    give_back(leaving, nullptr, ledger_ != nullptr, ledger_ == nullptr || ledger_->cpuid_trapped);
     for (std::size_t i = 0; i < patients.size(); ++i) patients[i].signal = tasks[i].signal;
-  }
-
-  void try_untrap(pid_t pid, std::vector<Patient>& patients) {
-    try {
-      untrap(pid, patients);
-    } catch (const tracee::TaskDied&) {
-    } catch (const BrokenInvariant&) {
-    }
-  }
-
-  // Every task has to make the call itself. The code for it goes where every process has an executable page and nobody
-  // looks: the padding in the first bytes of the vdso (ELF-64 1.5, e_ident).
-  void untrap(pid_t pid, std::vector<Patient>& patients) {
-    constexpr std::uint64_t kPaddingAt = 9;
-    constexpr std::uint8_t kGadget[] = {0x0f, 0x05, 0xcc};  // syscall; int3
-    const auto maps = tracee::read_maps(pid);
-    const auto memory = tracee::RemoteMemory::open(pid);
-    if (!maps || !memory) return;
-    tracee::undo_all_patches(pid, *memory);
-    agent::stand_down(*memory);
-    const auto vdso = std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name);
-    if (vdso == maps->end()) return;
-    const RemoteAddr gadget = vdso->start + kPaddingAt;
-    std::uint8_t before[sizeof kGadget];
-    if (!memory->read(gadget.value, before, sizeof before) || !memory->write(gadget.value, kGadget, sizeof kGadget))
-      return;
-    for (Patient& patient : patients) {
-      if (!patient.stopped) continue;
-      const Regs regs = patient.stopped->regs();
-      tracee::remote_call(*patient.stopped, gadget, SYS_prctl, {PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0});
-      patient.stopped->set_regs(regs);
-      sched_setaffinity(patient.tid, sizeof affinity_, &affinity_);
-    }
-    memory->write(gadget.value, before, sizeof before);
   }
 
   pid_t program_;
@@ -224,25 +184,32 @@ class Rescue {
 
 }  // namespace
 
+// A tracer that ends lets go of its tasks, also of those that have not stopped yet, so a thread of its own does it.
 void rescue_attached(const Ledger& ledger) {
-  Rescue rescue(0, &ledger);
-  for (int i = 0; i < kRounds; ++i) {
-    std::vector<pid_t> processes;
-    for (std::uint32_t entry = 0; entry < ledger.size(); ++entry) {
-      for (const pid_t pid : descendants(ledger[entry].process)) {
-        if (std::ranges::count(processes, pid) == 0) processes.push_back(pid);
+  std::jthread([&ledger] {
+    Rescue rescue(0, &ledger);
+    for (int i = 0; i < kRounds; ++i) {
+      std::vector<pid_t> processes;
+      for (std::uint32_t entry = 0; entry < ledger.size(); ++entry) {
+        for (const pid_t pid : descendants(ledger[entry].process)) {
+          if (std::ranges::count(processes, pid) == 0) processes.push_back(pid);
+        }
       }
+      if (!rescue.help(processes)) return;
     }
-    if (!rescue.help(processes)) return;
-  }
+  });
 }
 
 std::optional<int> rescue_tasks(pid_t program) {
-  Rescue rescue(program);
-  rescue.help(descendants(program));  // quickly: each of them may be about to execute rdtsc
-  for (int i = 0; i < kRounds && rescue.help(recorded_processes(program)); ++i) {
-  }
-  return rescue.program_status();
+  std::optional<int> status;
+  std::jthread([&status, program] {
+    Rescue rescue(program);
+    rescue.help(descendants(program));  // quickly: each of them may be about to execute rdtsc
+    for (int i = 0; i < kRounds && rescue.help(recorded_processes(program)); ++i) {
+    }
+    status = rescue.program_status();
+  });
+  return status;
 }
 
 }  // namespace tmrec::recorder

@@ -4,9 +4,10 @@
 // program itself has a patched vdso and seldom executes rdtsc, but the dynamic loader of every program that it starts
 // does, and would die of SIGSEGV. And threads that it creates would count ticks in their creator's area. The solution:
 // the front process, which outlives the supervisor, attaches to what is left of the recording for a moment, undoes all
-// patches and has each task take its trap off. Tasks are found as descendants of the program, and as processes without
-// address randomisation, untraced and younger than the front: such a process of somebody else only gets what it has
-// already. Rejected: a table of tasks in memory shared with the supervisor, which a kill may leave half-written.
+// patches and has each task take its trap off (recorder/give_back.h). Tasks are found as descendants of the program,
+// and as processes without address randomisation, untraced and younger than the front: such a process of somebody else
+// only gets what it has already. Rejected: a table of tasks in memory shared with the supervisor, which a kill may
+// leave half-written.
 #pragma once
 
 #include <sys/types.h>

@@ -204,7 +204,8 @@ bool Loop::take_looked_at() {
   const LoopTask* const task = tid == 0 ? nullptr : find(tid);
   const bool resumed = task != nullptr && !task->stopped_;
   siginfo_t info{};
-  if (tid == 0 || resumed || waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WNOHANG | __WALL) < 0) return false;
+  if (tid == 0 || resumed || waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WNOHANG | __WALL) < 0)
+    return false;
   const int status = (info.si_status << 8) | 0x7f;
   if (info.si_pid == 0 || status == seen) return false;
   dispatch(tid, status);  // it was killed meanwhile

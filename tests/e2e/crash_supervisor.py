@@ -10,7 +10,7 @@ from recording import TMREC, file, scratch
 
 SEED = int(os.environ.get("TMREC_TEST_SEED", time.time_ns() % 1_000_000))
 random.seed(SEED)
-KILLS = int(os.environ.get("TMREC_TEST_KILLS", "1"))  # of each program's supervisor; tests/stress --kills asks for more
+KILLS = 4  # of each program's supervisor
 GUESTS = os.path.join(os.path.dirname(TMREC), "..", "tests", "guests")
 PYTHON = file("busy.py", """
 import os, subprocess, sys, threading, time

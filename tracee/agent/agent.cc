@@ -90,16 +90,23 @@ Question question_of(const Regs& at_call) {
   return at_call.rip == at.returned ? Question::Returned : Question::None;
 }
 
-std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
-                                   RemoteAddr area, const Regs& at_call) {
+std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& at_call) {
   std::uint64_t words[(kScratchR11 + 8) / 8];
-  if (!memory.read(area.value, words, sizeof words)) return std::nullopt;
+  if (question_of(at_call) == Question::None || !memory.read(area.value, words, sizeof words)) return std::nullopt;
   Asked asked{at_call, words[TaskArea::kBlock / 8], static_cast<std::uint32_t>(words[TaskArea::kStop / 8])};
   asked.regs.rax = words[TaskArea::kScratchRax / 8];
   asked.regs.rcx = words[TaskArea::kScratchRcx / 8];
   asked.regs.r11 = words[kScratchR11 / 8];
   asked.regs.rip = words[TaskArea::kResume / 8];
   asked.regs.orig_rax = ~std::uint64_t{0};
+  return asked;
+}
+
+std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
+                                   RemoteAddr area, const Regs& at_call) {
+  auto found = unanswered(memory, area, at_call);
+  if (!found) return std::nullopt;
+  Asked& asked = *found;
   const Question question = question_of(at_call);
   if (question == Question::Call || question == Question::Returned) return asked;
   constexpr std::uint64_t kZeroFlag = 0x40;

@@ -79,7 +79,9 @@ struct Asked {
   std::uint64_t block = 0;
   std::uint32_t stop = 0;  // Tick, Special: index into the plan's stops
 };
-// With the flags of a tick as if the counter had not become 0.
+// What a task has when nobody answers; nullopt: it asks nothing.
+std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& at_call);
+// The same, with the flags of a tick as if the counter had not become 0.
 std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
                                    RemoteAddr area, const Regs& at_call);
 

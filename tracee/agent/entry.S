@@ -17,6 +17,7 @@
 	.set	kBuffers, 228
 	.set	kAsk, 232
 	.set	kCall, 240
+	.set	kPerforming, 384
 	.set	kAreaSize, 8192
 
 	.set	RAX, 0				// SavedRegs
@@ -99,6 +100,11 @@ at_place:
 call:
 	mov	%gs:kBuffers, %ecx
 	jrcxz	at_place
+	mov	%gs:kPerforming, %rcx
+	jrcxz	begin
+	jmp	at_place
+begin:
+	movq	$1, %gs:kPerforming
 	mov	%rbx, %gs:kCall + RBX
 	mov	%rdx, %gs:kCall + RDX
 	mov	%rsi, %gs:kCall + RSI
@@ -142,7 +148,13 @@ call:
 	jrcxz	ask
 	jmp	performed
 ask:
-	mov	%gs:kScratchRcx, %rcx
+	mov	%gs:kCall + RAX, %rcx
+	mov	%rcx, %gs:kScratchRax
+	mov	%gs:kCall + RIP, %rcx
+	mov	%rcx, %gs:kResume
+	mov	%gs:kCall + RCX, %rcx
+	mov	%rcx, %gs:kScratchRcx
+	movq	$0, %gs:kPerforming
 	call_supervisor 0x0f7ec003
 call_asked:
 	go_on
@@ -157,11 +169,13 @@ looked:
 	lea	2(%rcx), %rcx
 	mov	%rcx, %gs:kScratchRcx
 	mov	%rcx, %gs:kResume
+	movq	$0, %gs:kPerforming
 	call_supervisor 0x0f7ec004
 returned:
 	go_on
 1:	mov	%gs:kCall + RIP, %rcx
 	lea	2(%rcx), %rcx
+	movq	$0, %gs:kPerforming
 	jmp	*%rcx
 looked_end:
 
@@ -219,7 +233,8 @@ remote_call:
 	jmp	*%gs:kSaved + RIP
 
 // SIGSYS, with nobody to see it first: from now on the task's calls reach the kernel, this one as well, unless the
-// supervisor had taken the task elsewhere before it was killed. (Offsets: siginfo_t, struct ucontext of the kernel.)
+// supervisor had taken the task elsewhere before it was killed. From a question it goes back to the program here, before
+// the handler of another signal can use the area. (Offsets: siginfo_t, struct ucontext of the kernel.)
 on_sigsys:
 	cmpl	$2, 8(%rsi)			// si_code: SYS_USER_DISPATCH
 	jne	1f
@@ -228,10 +243,24 @@ on_sigsys:
 	mov	16(%rsi), %rax			// si_call_addr
 	cmp	%rax, 168(%rdx)			// rip
 	jne	1f
+	.irp	question, ticked, special_asked, call_asked, returned
+	lea	\question(%rip), %rcx
+	cmp	%rcx, %rax
+	je	2f
+	.endr
 	subq	$2, 168(%rdx)
 	movslq	24(%rsi), %rax			// si_syscall
 	mov	%rax, 144(%rdx)			// rax
-	untrap_tsc
+	jmp	3f
+2:	mov	%gs:kScratchR11, %rax
+	mov	%rax, 64(%rdx)
+	mov	%gs:kScratchRax, %rax
+	mov	%rax, 144(%rdx)
+	mov	%gs:kScratchRcx, %rax
+	mov	%rax, 152(%rdx)
+	mov	%gs:kResume, %rax
+	mov	%rax, 168(%rdx)
+3:	untrap_tsc
 1:	ret
 restorer:
 	mov	$15, %eax			// rt_sigreturn

@@ -67,6 +67,9 @@ struct Area {
   std::uint64_t self;
   Conduct conduct;
   SavedRegs call;  // the program's registers while the agent performs a call; rip: of the system call instruction
+  // 1: the agent performs a call. A handler that runs meanwhile, which no supervisor lets happen, makes its calls where
+  // they stand.
+  std::uint64_t performs;
   std::uint64_t scratch[8];  // the supervisor's
 };
 inline constexpr std::uint32_t kScratchR11 = offsetof(Area, scratch_r11);
@@ -74,9 +77,10 @@ inline constexpr std::uint32_t kSaved = offsetof(Area, remote);
 inline constexpr std::uint32_t kSelf = offsetof(Area, self);
 inline constexpr std::uint32_t kConduct = offsetof(Area, conduct);
 inline constexpr std::uint32_t kCall = offsetof(Area, call);
+inline constexpr std::uint32_t kPerforming = offsetof(Area, performs);
 inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
 // entry.S has the same numbers.
-static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240);
+static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240 && kPerforming == 384);
 static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
 
 // What the supervisor knows of a descriptor. An entry counts only with the ring's generation in it: whatever may change
