@@ -149,10 +149,14 @@ bool TaskLife::answer_agent(const Regs& at_call) {
 }
 
 // The call that asked is swallowed. Before it is left the task has the program's state, so that nothing is lost should
-// the supervisor be killed here.
+// the supervisor be killed here. A seccomp filter judges the number -1 as any other, and what it answers is taken back:
+// those of containers say EPERM to whatever they do not know.
 void TaskLife::leave_agent(const Regs& program) {
   stopped().set_regs(program);
-  if (!at_dispatch_) task_.run(Resume::ToSyscall);
+  if (!at_dispatch_) {
+    task_.run(Resume::ToSyscall);
+    stopped().set_regs(program);
+  }
   stand_at(program);
   at_syscall_ = false;
 }

@@ -68,6 +68,15 @@ Result<void> examine_files(pid_t pid) {
   return {};
 }
 
+// A container's filter is on all its processes, tmrec's among them: what tmrec may do itself, the process may do for
+// it. One with more filters than tmrec has brought its own.
+bool has_own_filter(const std::string& status) {
+  if (status_number(status, "Seccomp") == 0) return false;
+  const auto ours = tracee::read_file("/proc/self/status");
+  const long filters = status_number(status, "Seccomp_filters");
+  return !ours || filters == 0 || filters != status_number(*ours, "Seccomp_filters");
+}
+
 Result<void> examine_process(pid_t pid) {
   const auto status = tracee::read_file(fmt::format("/proc/{}/status", pid));
   if (!status) return fail(ErrorKind::Usage, fmt::format("there is no process {}", pid));
@@ -78,8 +87,11 @@ Result<void> examine_process(pid_t pid) {
   if (const long tracer = status_number(*status, "TracerPid"); tracer != 0)
     return refuse(
         pid, fmt::format("it is being traced by process {} ({}) already", tracer, name_of(static_cast<pid_t>(tracer))));
-  if (status_number(*status, "Seccomp") != 0)
-    return refuse(pid, "it has a seccomp filter, which would judge tmrec's system calls as its own");
+  if (has_own_filter(*status))
+    return refuse(
+        pid,
+        "it has a seccomp filter, which would judge tmrec's system calls as its own (a container's own filter "
+        "is no obstacle where tmrec is in the container, too)");
   Elf64_Ehdr header{};
   const Fd program(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!program) {

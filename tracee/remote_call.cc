@@ -20,15 +20,23 @@ void set_arguments(Regs& regs, std::int64_t number, std::initializer_list<std::u
   for (std::uint64_t arg : args) *slots[i++] = arg;
 }
 
-// Through the call's entry stop to its exit stop. A task that stood in another call leaves that first.
-Regs run_through_call(Stopped& task, std::uint64_t behind_call, std::vector<siginfo_t>* arrived) {
+constexpr std::uint64_t kSyscallLength = 2;
+
+// Through the call's entry stop to its exit stop. A task that stood in another call leaves that first; a seccomp filter
+// has then judged the number -1, and may have left an error in place of ours.
+Regs run_through_call(Stopped& task, const Regs& in_front, std::vector<siginfo_t>* arrived) {
+  task.set_regs(in_front);
   for (int stops = 0; stops < 2;) {
     Running running = std::move(task).resume(Resume::ToSyscall);
     const Stop stop = await_stop(running.tid());
     if (stop.kind == Stop::Kind::Exited) throw TaskDied{running.tid()};
     task = std::move(running).stopped();
     if (stop.kind == Stop::Kind::Exiting) throw TaskDied{task.tid()};
-    if (stop.kind == Stop::Kind::Syscall) stops += task.regs().rip == behind_call ? 1 : 0;
+    if (stop.kind == Stop::Kind::Syscall) {
+      const std::uint64_t rip = task.regs().rip;
+      stops += rip == in_front.rip + kSyscallLength ? 1 : 0;
+      if (rip == in_front.rip) task.set_regs(in_front);
+    }
     if (stop.kind != Stop::Kind::Signal) continue;
     const siginfo_t info = task.siginfo();
     if (raised_by_instruction(info)) throw_broken("the code for remote calls is gone");  // it would be raised for ever
@@ -41,7 +49,6 @@ Regs run_through_call(Stopped& task, std::uint64_t behind_call, std::vector<sigi
 
 std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
                            std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
-  constexpr std::uint64_t kSyscallLength = 2;
   const Regs before = task.regs();
   Regs regs = before;
   const Regs alone = restarted(before);  // what it goes on with, left alone
@@ -56,8 +63,7 @@ std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr
   }
   regs.rip = by_agent ? agent::call_address().value : gadget.value;
   set_arguments(regs, number, args);
-  task.set_regs(regs);
-  const Regs after = run_through_call(task, regs.rip + kSyscallLength, arrived);
+  const Regs after = run_through_call(task, regs, arrived);
   if (on_stack) memory.write(word, &was_there, sizeof was_there);
   return static_cast<std::int64_t>(after.rax);
 }
