@@ -41,7 +41,7 @@ struct RecordOptions {
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
   pid_t attach = 0;
-  std::string duration, max_size;
+  std::string duration, max_size, stall;
   std::string on_signal;
   std::size_t max_traces = 0;  // 0: all are kept
   bool require = false;
@@ -114,6 +114,11 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
   if (!options.max_size.empty()) {
     TMREC_TRY(max_bytes, parse_size(options.max_size));
   }
+  std::chrono::nanoseconds stall = LogWriter::kStall;
+  if (!options.stall.empty()) {
+    TMREC_TRY(const std::uint64_t ns, parse_duration(options.stall));
+    stall = std::chrono::nanoseconds(ns);
+  }
   say(Level::Info, fmt::format("recording to {}", trace.string()));
   const recorder::Options wanted{
       .argv = std::move(argv),
@@ -132,6 +137,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .plan_cache = tracee::PlanCache::default_directory(),
       .on_planning = say_preparing,
       .quiet = level() < Level::Info,
+      .stall = stall,
       .duration = duration,
       .max_bytes = max_bytes,
       .attach = options.attach,
@@ -275,6 +281,10 @@ Action add_record(CLI::App& app, const Words& words) {
       ->type_name("TIME");
   app.add_option("--max-size", options->max_size, "End the recording when the trace has about so many bytes (512M, 1G)")
       ->type_name("SIZE");
+  app.add_option("--stall", options->stall,
+                 "How long in a row a disk that is too slow may hold the program up before the recording ends "
+                 "(default 2s); the program goes on")
+      ->type_name("TIME");
   app.add_option("--check", options->check,
                  "Hash memory every N events, for replay to compare; 0: never (default 10000)")
       ->type_name("N")

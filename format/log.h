@@ -7,6 +7,7 @@
 
 #include <sched.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -50,7 +51,10 @@ class LogWriter {
   // Creates `<trace_dir>/log`, which must not exist; `trace_dir` must. The writing thread runs on the CPUs of
   // `affinity` (default: those the calling thread may use now), so create the log before pinning to the tracee's CPU.
   // It blocks all signals.
+  static constexpr std::chrono::nanoseconds kStall = std::chrono::seconds(2);
+  // `stall`: how long append() waits for a disk that is too slow.
   static Result<std::unique_ptr<LogWriter>> create(const std::filesystem::path& trace_dir,
+                                                   std::chrono::nanoseconds stall = kStall,
                                                    std::optional<cpu_set_t> affinity = {});
   // Writes what was appended; without the fsync and the error report of finish().
   ~LogWriter();
@@ -58,9 +62,9 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
 
   // Gives the event the next number (1, 2, 3, …) and returns it. What is appended reaches the file within about 200 ms,
-  // also when nothing more is appended. Waits while 16 MiB are queued for a slow disk, at most 2 s (longer only for
-  // single events of many megabytes), then the log has failed. Once it has failed the event is dropped, cheaply, and 0
-  // is returned. Never throws.
+  // also when nothing more is appended. Waits while 16 MiB are queued for a slow disk, at most for as long as the
+  // stall (longer only for single events of many megabytes), then the log has failed. Once it has failed the event is
+  // dropped, cheaply, and 0 is returned. Never throws.
   EventNo append(Event event) noexcept;
   // The same for several system calls of one task. Returns the number of the last.
   EventNo append(CallBatch calls) noexcept;

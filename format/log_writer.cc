@@ -40,10 +40,9 @@ constexpr std::uint64_t kSegmentSize = std::uint64_t{64} << 20;
 constexpr std::size_t kQueueSize = std::size_t{16} << 20;
 constexpr auto kChunkAge = std::chrono::milliseconds(200);
 
-// How long append() waits for a queue of `bytes` to get shorter: 2 s, and what a disk of 64 MiB/s needs for it (one
-// chunk can hold a read of hundreds of megabytes).
-constexpr std::chrono::milliseconds patience(std::size_t bytes) {
-  return std::chrono::seconds(2) + std::chrono::milliseconds(bytes / ((std::size_t{64} << 20) / 1000));
+// What a disk of 64 MiB/s needs for a queue of `bytes`: one chunk can hold a read of hundreds of megabytes.
+constexpr std::chrono::milliseconds time_to_write(std::size_t bytes) {
+  return std::chrono::milliseconds(bytes / ((std::size_t{64} << 20) / 1000));
 }
 
 // zstd's level for a chunk, with so many bytes waiting behind it: the program must not wait for compression, which a
@@ -141,7 +140,7 @@ class SegmentWriter {
 };
 
 struct LogWriter::Impl {
-  explicit Impl(const fs::path& trace) : segments(trace) {}
+  Impl(const fs::path& trace, std::chrono::nanoseconds longest_stall) : stall(longest_stall), segments(trace) {}
 
   // Whether the open chunk must be handed over now.
   bool due(Clock::time_point now) const {
@@ -185,6 +184,7 @@ struct LogWriter::Impl {
   std::vector<Bytes> spare;  // buffers to use again: a fresh page costs more than an event
   std::uint64_t next = 1;
   bool closing = false;
+  const std::chrono::nanoseconds stall;
   Error failure;
   std::atomic<bool> failed = false;
   std::atomic<std::uint64_t> last = 0;
@@ -246,9 +246,14 @@ EventNo LogWriter::Impl::append(std::uint32_t events, Encode&& encode) {
   std::unique_lock lock(mutex);
   if (closing) return {};
   if (queued > kQueueSize) {
-    const bool shorter = room.wait_for(lock, patience(queued), [&] { return failed || queued <= kQueueSize; });
-    if (!shorter)
-      fail_with({ErrorKind::System, "the log cannot be written as fast as the program runs: disk too slow"});
+    const auto patience = stall + time_to_write(queued);
+    const bool shorter = room.wait_for(lock, patience, [&] { return failed || queued <= kQueueSize; });
+    if (!shorter) {
+      fail_with({ErrorKind::System,
+                 fmt::format("the log cannot be written as fast as the program runs: disk too slow, it has held the "
+                             "program up for {:.3g} s (--stall)",
+                             std::chrono::duration<double>(patience).count())});
+    }
   }
   if (failed) return {};
   if (!encode(EventNo(next), open.records)) {
@@ -272,10 +277,11 @@ EventNo LogWriter::Impl::append(std::uint32_t events, Encode&& encode) {
 
 LogWriter::LogWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<LogWriter>> LogWriter::create(const fs::path& trace_dir, std::optional<cpu_set_t> affinity) {
+Result<std::unique_ptr<LogWriter>> LogWriter::create(const fs::path& trace_dir, std::chrono::nanoseconds stall,
+                                                     std::optional<cpu_set_t> affinity) {
   const fs::path directory = trace_dir / "log";
   if (::mkdir(directory.c_str(), 0700) != 0) return fail_errno(directory.string());
-  auto impl = std::make_unique<Impl>(trace_dir);
+  auto impl = std::make_unique<Impl>(trace_dir, stall);
   TMREC_CHECKED(impl->segments.start());
   if (!affinity) {
     cpu_set_t now;

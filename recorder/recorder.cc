@@ -101,7 +101,7 @@ Report supervise(const Options& options, const sched::ChosenSource& ticks, const
     return give_up({ErrorKind::Machine, memory.error().text});
   auto blobs = BlobStore::create(options.blobs);
   if (!blobs) return give_up(blobs.error());
-  auto log = LogWriter::create(options.trace);
+  auto log = LogWriter::create(options.trace, options.stall);
   if (!log) return give_up(log.error());
   manifest.pid = Tid(program);
   Session session(options, ticks, trace, std::move(*log), std::move(*blobs), manifest);
@@ -143,7 +143,7 @@ Report supervise_attached(const Options& options, const TraceDir& trace, Manifes
   };
   auto blobs = BlobStore::create(options.blobs);
   if (!blobs) return give_up(blobs.error());
-  auto log = LogWriter::create(options.trace);
+  auto log = LogWriter::create(options.trace, options.stall);
   if (!log) return give_up(log.error());
   manifest.pid = Tid(options.attach);
   Session session(options, sched::ChosenSource{}, trace, std::move(*log), std::move(*blobs), manifest);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "format/log.h"
 #include "format/result.h"
 #include "sched/tick_sources.h"
 
@@ -36,6 +37,7 @@ struct Options {
   // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.
   std::function<void(const std::string& module)> on_planning = {};
   bool quiet = false;
+  std::chrono::nanoseconds stall = LogWriter::kStall;  // how long in a row a slow disk may hold the program up
   std::optional<std::chrono::nanoseconds> duration = {};  // after which the recording ends
   std::uint64_t max_bytes = 0;                            // size of the trace at which it ends, about; 0: none
   // A running process to record, with its threads, its children and theirs; argv is empty.

@@ -227,7 +227,7 @@ TEST_CASE("the writing thread blocks signals and keeps the CPUs it was given") {
   }
   // The supervisor pins itself first and hands over the mask from before.
   REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-  auto log = LogWriter::create(dir.path(), before);
+  auto log = LogWriter::create(dir.path(), LogWriter::kStall, before);
   REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
   REQUIRE(log);
   bool found = false;
