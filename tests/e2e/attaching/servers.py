@@ -14,6 +14,7 @@ import time
 
 from recording import await_port, file, free_port, scratch, skip
 
+import databases
 from attaching import Attachment, state_of
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -148,6 +149,10 @@ def go(port):
         environment = dict(os.environ, GOFLAGS="-mod=mod", GO111MODULE="off", GOCACHE=os.path.join(scratch, "gocache"))
         subprocess.run(["go", "build", "-o", program, source], check=True, env=environment, timeout=280)
     return [program, str(port)], http_asker(port, "/question", sha("/question"))
+
+
+def postgres(port):
+    return databases.cluster(port), databases.asker(port)
 
 
 def check(make):
