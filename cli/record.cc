@@ -101,8 +101,8 @@ void say_preparing(const std::string& module) {
 
 void say_joined() { say(Level::Info, "attached; Ctrl-C ends the recording and lets the program go"); }
 
-Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options,
-                                    std::vector<std::string> argv) {
+Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options, std::vector<std::string> argv,
+                                    std::function<void()> on_joined = say_joined) {
   const fs::path blobs = blob_directory(trace);
   TMREC_TRY(const Fd store, register_trace(blobs, trace));
   std::optional<std::chrono::nanoseconds> duration;
@@ -141,7 +141,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .duration = duration,
       .max_bytes = max_bytes,
       .attach = options.attach,
-      .on_joined = say_joined,
+      .on_joined = std::move(on_joined),
   };
   return options.attach != 0 ? recorder::attach(wanted) : recorder::record(wanted);
 }
@@ -189,12 +189,16 @@ void drop_oldest(const fs::path& base, const std::string& stem, std::size_t keep
 }
 
 // One recording of a service that waits for its signal; in a process of its own.
-int record_triggered(const RecordOptions& options, const fs::path& base, const std::string& stem, pid_t service) {
+int record_triggered(const RecordOptions& options, const fs::path& base, const std::string& stem, pid_t service,
+                     const std::function<void()>& joined) {
   const Result<int> status = [&]() -> Result<int> {
     TMREC_TRY(const Reservation reservation, reserve(base, stem));
     RecordOptions attached = options;
     attached.attach = service;
-    TMREC_TRY(const recorder::Outcome outcome, record_to(reservation.trace(), attached, {}));
+    TMREC_TRY(const recorder::Outcome outcome, record_to(reservation.trace(), attached, {}, [&] {
+                say_joined();
+                joined();
+              }));
     TMREC_CHECKED(point_latest(base, reservation.trace().filename().string()));
     say_end(outcome);
     return 0;
@@ -213,9 +217,10 @@ Result<int> record_on_signal(const RecordOptions& options, const std::string& pr
     say(Level::Warning, fmt::format("the program starts, but will not be recorded: {}", *why));
   }
   const std::string stem = options.name.empty() ? trace_stem(program) : options.name;
-  return recorder::serve({.argv = std::move(argv), .trigger = signal, .record = [&](pid_t service) {
-                            return record_triggered(options, base, stem, service);
-                          }});
+  const auto triggered = [&](pid_t service, const std::function<void()>& joined) {
+    return record_triggered(options, base, stem, service, joined);
+  };
+  return recorder::serve({.argv = std::move(argv), .trigger = signal, .record = triggered});
 }
 
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {

@@ -1,17 +1,21 @@
 #include "recorder/on_signal.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "tracee/proc.h"
 #include "tracee/stop.h"
 
 namespace tmrec::recorder {
@@ -39,10 +43,23 @@ sigset_t handled_signals() {
   _exit(127);
 }
 
+bool is_traced(pid_t pid) {
+  const auto status = tracee::read_file(fmt::format("/proc/{}/status", pid));
+  return status && status->find("TracerPid:\t0\n") == std::string::npos;
+}
+
+// What a recorder tells the front; in memory that they share.
+using Joined = std::atomic<bool>;
+
+Joined* shared_flag() {
+  void* const page = mmap(nullptr, sizeof(Joined), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return page == MAP_FAILED ? nullptr : new (page) Joined(false);
+}
+
 class Front {
  public:
   Front(const TriggeredService& service, pid_t pid, const sigset_t& inherited)
-      : service_(service), pid_(pid), inherited_(inherited), set_(handled_signals()) {}
+      : service_(service), pid_(pid), inherited_(inherited), set_(handled_signals()), joined_(shared_flag()) {}
 
   int run() {
     while (!status_ || recorder_ != 0) {
@@ -63,6 +80,7 @@ class Front {
       if (ended == pid_) status_ = status;
       if (ended == recorder_) recorder_ = 0;
     }
+    if (recorder_ == 0 && std::exchange(once_more_, false)) start_recorder();
   }
 
   void take(int signal, const siginfo_t& info) {
@@ -76,13 +94,20 @@ class Front {
   }
 
   void start_recorder() {
-    if (recorder_ != 0 || status_) return;
+    if (status_) return;
+    if (recorder_ != 0) {
+      once_more_ = joined_ != nullptr && *joined_ && !is_traced(pid_);
+      return;
+    }
+    if (joined_ != nullptr) *joined_ = false;
     recorder_ = fork();
     if (recorder_ < 0) recorder_ = 0;
     if (recorder_ != 0) return;
     setpgid(0, 0);  // out of the terminal's reach
     sigprocmask(SIG_SETMASK, &inherited_, nullptr);
-    _exit(service_.record(pid_));
+    _exit(service_.record(pid_, [this] {
+      if (joined_ != nullptr) *joined_ = true;
+    }));
   }
 
   const TriggeredService& service_;
@@ -90,6 +115,8 @@ class Front {
   sigset_t inherited_, set_;
   std::optional<int> status_;
   pid_t recorder_ = 0;
+  Joined* const joined_;    // the last recorder has attached to the service
+  bool once_more_ = false;  // a trigger came after that had let it go
 };
 
 }  // namespace

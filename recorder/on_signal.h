@@ -21,9 +21,10 @@ namespace tmrec::recorder {
 struct TriggeredService {
   std::vector<std::string> argv;
   int trigger = 0;  // signal
-  // In a process of its own, at the trigger: records the process, and returns the exit status. While it runs, further
-  // triggers count for nothing.
-  std::function<int(pid_t service)> record;
+  // In a process of its own, at the trigger: records the process, calls `joined` once it is being recorded, and returns
+  // the exit status. Further triggers count for nothing until the process has been let go; then, while the recording is
+  // being finished, one is kept for afterwards.
+  std::function<int(pid_t service, const std::function<void()>& joined)> record;
 };
 
 // Runs the service to its end. Returns its exit status, or 128+N after signal N. Errors: NotFound, NotExecutable,
