@@ -142,7 +142,7 @@ void print_text(const OpenTrace& open, const Manifest& manifest, const Result<Co
                      : fmt::format("registers at every event, memory every {} events", manifest.check_every));
   tally_lines("refused", manifest.refused);
   tally_lines("noted", manifest.notes);
-  const std::vector<std::string> doubts = doubts_here(manifest);
+  const std::vector<std::string> doubts = complaints_here(manifest);
   line("replay here", doubts.empty() ? "nothing speaks against it" : doubts.front());
   for (std::size_t i = 1; i < doubts.size(); ++i) line("", doubts[i]);
 }
@@ -261,7 +261,7 @@ void print_json(const OpenTrace& open, const Manifest& manifest, const Result<Co
                               .add("longest_without_tick_ns", manifest.longest_without_tick_ns)
                               .raw("refused", tallies(manifest.refused))
                               .raw("notes", tallies(manifest.notes))
-                              .raw("doubts", strings(doubts_here(manifest)))
+                              .raw("doubts", strings(complaints_here(manifest)))
                               .str();
   fmt::print("{}\n", out);
 }

@@ -92,8 +92,13 @@ std::vector<std::string> doubts_here(const Manifest& manifest) {
         fmt::format("recorded on {}, this is {}: approximate instructions (rcpps, rsqrtps, x87) may round differently",
                     manifest.cpu.vendor, here.vendor));
   }
-  if (const auto ticks = sched::source_named(manifest.tick_source); !ticks) doubts.push_back(ticks.error().text);
   return doubts;
+}
+
+std::vector<std::string> complaints_here(const Manifest& manifest) {
+  std::vector<std::string> complaints = doubts_here(manifest);
+  if (const auto ticks = sched::source_named(manifest.tick_source); !ticks) complaints.push_back(ticks.error().text);
+  return complaints;
 }
 
 }  // namespace tmrec::cli

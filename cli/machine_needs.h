@@ -29,5 +29,7 @@ bool recent_enough(const std::string& release);
 
 // The reasons why this machine may not replay the trace; empty when nothing is known against it.
 std::vector<std::string> doubts_here(const Manifest& manifest);
+// The same, and what makes a replay refuse to start.
+std::vector<std::string> complaints_here(const Manifest& manifest);
 
 }  // namespace tmrec::cli
