@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "recorder/extent_list.h"
+#include "recorder/seccomp_filter.h"
 #include "recorder/task_life.h"
 #include "syscalls/abi.h"
 #include "syscalls/effects.h"
@@ -94,6 +95,10 @@ int TaskLife::on_syscall() {
   if (open.decision.policy == Policy::Virtual && answer_virtually(open)) return 0;
   if (sends_unseen_output(open.call) || clones_untraced(open.call)) return refuse(open, EINVAL), 0;
   if (maps_socket(open.call)) return refuse(open, ENODEV), 0;
+  if (makes_taken_back_calls_fatal(open.call.nr, open.call.args, memory())) {
+    throw sched::EndRecording{
+        fmt::format("task {} sets up a seccomp filter that would kill it for a call that tmrec takes back", tid())};
+  }
   prepare_for_call(open.call);
   const bool executes = open.call.nr == SYS_execve || open.call.nr == SYS_execveat;
   if (executes) {
