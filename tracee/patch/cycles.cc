@@ -191,6 +191,15 @@ void Cycles::find_loops() {
 
 namespace {
 
+// Index of the function that holds this offset; the number of functions: none does.
+std::uint32_t function_at(const CodeMap& code, std::uint32_t at) {
+  const auto& all = code.functions();
+  const auto behind =
+      std::upper_bound(all.begin(), all.end(), at, [](std::uint32_t a, const FunctionRange& f) { return a < f.begin; });
+  if (behind == all.begin() || at >= std::prev(behind)->end) return static_cast<std::uint32_t>(all.size());
+  return static_cast<std::uint32_t>(behind - all.begin() - 1);
+}
+
 // Functions with the pieces that compilers split off: whatever jumps into the middle of another, or runs into it,
 // belongs to it.
 class Units {
@@ -218,15 +227,15 @@ class Units {
   std::size_t size() const { return joined_.size(); }
   // Of the code at this offset. All code outside of functions is one.
   std::uint32_t of(std::uint32_t at) { return root(function(at)); }
+  // By function.
+  std::vector<std::uint32_t> all() {
+    std::vector<std::uint32_t> found(joined_.size());
+    for (std::uint32_t i = 0; i < found.size(); ++i) found[i] = root(i);
+    return found;
+  }
 
  private:
-  std::uint32_t function(std::uint32_t at) const {
-    const auto& all = code_.functions();
-    const auto behind = std::upper_bound(all.begin(), all.end(), at,
-                                         [](std::uint32_t a, const FunctionRange& f) { return a < f.begin; });
-    if (behind == all.begin() || at >= std::prev(behind)->end) return static_cast<std::uint32_t>(all.size());
-    return static_cast<std::uint32_t>(behind - all.begin() - 1);
-  }
+  std::uint32_t function(std::uint32_t at) const { return function_at(code_, at); }
   bool is_start(std::uint32_t function, std::uint32_t at) const {
     return function < code_.functions().size() && code_.functions()[function].begin == at;
   }
@@ -283,27 +292,48 @@ void search_calls(const std::vector<CallEdge>& edges, std::size_t units, Bits& c
   }
 }
 
+// What can be reached from the units in `waiting`, these included. Edges sorted by `from`.
+std::vector<bool> reached_from(std::vector<std::uint32_t> waiting, const std::vector<CallEdge>& edges,
+                               std::size_t units) {
+  std::vector<bool> reached(units);
+  for (const std::uint32_t unit : waiting) reached[unit] = true;
+  while (!waiting.empty()) {
+    const std::uint32_t unit = waiting.back();
+    waiting.pop_back();
+    for (auto edge = std::ranges::lower_bound(edges, unit, {}, &CallEdge::from);
+         edge != edges.end() && edge->from == unit; ++edge) {
+      if (reached[edge->to]) continue;
+      reached[edge->to] = true;
+      waiting.push_back(edge->to);
+    }
+  }
+  return reached;
+}
+
 }  // namespace
 
 void Cycles::find_recursion(const Bindings& bindings, const std::vector<std::size_t>& stubborn) {
   // Where control goes from one function to another.
+  constexpr std::int64_t kElsewhere = -2;
+  const auto bound = [](std::uint32_t to) -> std::int64_t {
+    return to == Bindings::kElsewhere ? kElsewhere : to == Bindings::kRuntime ? -1 : std::int64_t{to};
+  };
   const auto leads_to = [&](const Insn& insn) -> std::int64_t {
-    if (const auto use = bindings.uses.find(insn.at); use != bindings.uses.end()) {
-      return use->second == Bindings::kElsewhere ? -1 : std::int64_t{use->second};
-    }
+    if (const auto use = bindings.uses.find(insn.at); use != bindings.uses.end()) return bound(use->second);
     if (!is_direct_branch(insn.kind)) return -1;
     const std::int64_t t = code_.target(insn);
     const auto stub = t < 0 ? bindings.stubs.end() : bindings.stubs.find(static_cast<std::uint32_t>(t));
-    if (stub == bindings.stubs.end()) return t;
-    return stub->second == Bindings::kElsewhere ? -1 : std::int64_t{stub->second};
+    return stub == bindings.stubs.end() ? std::max(t, std::int64_t{-1}) : bound(stub->second);
   };
   Units units(code_);
   std::vector<bool> simple(units.size());
   for (const std::size_t index : stubborn) simple[units.of(code_.insns()[index].at)] = true;
   std::vector<CallEdge> edges;
+  std::vector<std::pair<std::uint32_t, std::size_t>> leaving;  // unit, instruction
   for (std::size_t i = 0; i < code_.insns().size(); ++i) {
     const Insn& insn = code_.insns()[i];
     const std::int64_t t = leads_to(insn);
+    if (t == kElsewhere) leaving.emplace_back(units.of(insn.at), i);
     if (t < 0) continue;
     if (t <= std::int64_t{insn.at} && is_direct_branch(insn.kind) && simple[units.of(insn.at)]) closing_.set(i);
     const std::uint32_t from = units.of(insn.at), to = units.of(static_cast<std::uint32_t>(t));
@@ -312,6 +342,24 @@ void Cycles::find_recursion(const Bindings& bindings, const std::vector<std::siz
   }
   std::ranges::stable_sort(edges, {}, &CallEdge::from);
   search_calls(edges, units.size(), closing_);
+
+  std::vector<std::uint32_t> entered;
+  for (const std::uint32_t at : bindings.exported) entered.push_back(units.of(at));
+  const std::vector<bool> reached = reached_from(std::move(entered), edges, units.size());
+  for (const auto& [unit, index] : leaving) {
+    if (reached[unit]) closing_.set(index);
+  }
+  units_ = units.all();
+}
+
+std::vector<std::uint32_t> Cycles::entries_of(std::size_t index) const {
+  const std::uint32_t function = function_at(code_, code_.insns()[index].at);
+  std::vector<std::uint32_t> entries;
+  if (units_[function] == units_.back()) return entries;
+  for (std::size_t i = 0; i + 1 < units_.size(); ++i) {
+    if (units_[i] == units_[function]) entries.push_back(code_.functions()[i].begin);
+  }
+  return entries;
 }
 
 }  // namespace tmrec::patch

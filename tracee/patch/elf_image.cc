@@ -74,22 +74,23 @@ void ElfImage::read_sections() {
     Bytes bytes =
         h.sh_type == SHT_NOBITS || (h.sh_flags & SHF_COMPRESSED) ? Bytes{} : part(file_, h.sh_offset, h.sh_size);
     sections_.push_back({name_at(names, h.sh_name), h.sh_type, h.sh_flags, h.sh_addr, bytes});
-    if (h.sh_type == SHT_SYMTAB || h.sh_type == SHT_DYNSYM) read_symbols(bytes);
+    if (h.sh_type == SHT_SYMTAB || h.sh_type == SHT_DYNSYM) read_symbols(bytes, h.sh_type == SHT_DYNSYM);
   }
 }
 
-void ElfImage::read_symbols(Bytes table) {
+void ElfImage::read_symbols(Bytes table, bool exported) {
   for (Reader in(first(table, table.size() / sizeof(Elf64_Sym) * sizeof(Elf64_Sym))); !in.at_end();) {
     auto s = in.get<Elf64_Sym>();
     if (s.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(s.st_info) == STT_TLS) continue;
-    symbols_.push_back({s.st_value, s.st_size, static_cast<std::uint8_t>(ELF64_ST_TYPE(s.st_info))});
+    symbols_.push_back({s.st_value, s.st_size, static_cast<std::uint8_t>(ELF64_ST_TYPE(s.st_info)),
+                        exported && ELF64_ST_BIND(s.st_info) != STB_LOCAL});
   }
 }
 
 void ElfImage::read_dynamic() {
   auto dynamic = std::find_if(segments_.begin(), segments_.end(), [](auto& s) { return s.type == PT_DYNAMIC; });
   if (dynamic == segments_.end()) return;
-  std::uint64_t tag[DT_NUM] = {}, relr = 0, relr_size = 0;
+  std::uint64_t tag[DT_NUM] = {}, relr = 0, relr_size = 0, version_of = 0, needed = 0, needed_count = 0;
   constexpr std::uint64_t kRelr = 36,
                           kRelrSize = 35;  // gABI draft "Relative Relocation Table"; elf.h of old has no name
   Bytes table = part(file_, dynamic->offset, dynamic->file_size / sizeof(Elf64_Dyn) * sizeof(Elf64_Dyn));
@@ -99,26 +100,58 @@ void ElfImage::read_dynamic() {
     auto number = static_cast<std::uint64_t>(d.d_tag);
     if (number == kRelr) relr = d.d_un.d_ptr;
     if (number == kRelrSize) relr_size = d.d_un.d_val;
+    if (number == DT_VERSYM) version_of = d.d_un.d_ptr;
+    if (number == DT_VERNEED) needed = d.d_un.d_ptr;
+    if (number == DT_VERNEEDNUM) needed_count = d.d_un.d_val;
     if (number < DT_NUM) tag[number] = d.d_un.d_val;
   }
   // The dynamic symbol table has no size of its own; by custom its string table follows it.
   Bytes symbols = from(tag[DT_SYMTAB]);
   if (tag[DT_STRTAB] > tag[DT_SYMTAB]) symbols = first(symbols, tag[DT_STRTAB] - tag[DT_SYMTAB]);
-  if (tag[DT_SYMTAB] != 0 && sections_.empty()) read_symbols(symbols);
-  read_rela(first(from(tag[DT_RELA]), tag[DT_RELASZ]), symbols);
-  read_rela(first(from(tag[DT_JMPREL]), tag[DT_PLTRELSZ]), symbols);
+  if (tag[DT_SYMTAB] != 0 && sections_.empty()) read_symbols(symbols, true);
+  read_versions(needed, needed_count, tag[DT_STRTAB]);
+  const Bytes versions = from(version_of);
+  read_rela(first(from(tag[DT_RELA]), tag[DT_RELASZ]), symbols, versions);
+  read_rela(first(from(tag[DT_JMPREL]), tag[DT_PLTRELSZ]), symbols, versions);
   read_relr(first(from(relr), relr_size));
 }
 
-void ElfImage::read_rela(Bytes table, Bytes symbols) {
+// Of the files needed, and of each the versions (gABI extension of GNU: Linux Standard Base, "Symbol Versioning").
+void ElfImage::read_versions(Va needed, std::uint64_t count, Va strings) {
+  constexpr std::uint64_t kMost = 4096;
+  const Bytes names = from(strings);
+  Va at = needed;
+  for (std::uint64_t i = 0; i < std::min(count, kMost); ++i) {
+    Reader entry(from(at));
+    const auto file = entry.get<Elf64_Verneed>();
+    if (!entry.ok()) return;
+    Va auxiliary = at + file.vn_aux;
+    for (std::uint64_t j = 0; j < std::min<std::uint64_t>(file.vn_cnt, kMost); ++j) {
+      Reader version(from(auxiliary));
+      const auto v = version.get<Elf64_Vernaux>();
+      if (!version.ok()) return;
+      versions_[v.vna_other & 0x7fff] = name_at(names, v.vna_name);  // the highest bit: hidden
+      if (v.vna_next == 0) break;
+      auxiliary += v.vna_next;
+    }
+    if (file.vn_next == 0) return;
+    at += file.vn_next;
+  }
+}
+
+void ElfImage::read_rela(Bytes table, Bytes symbols, Bytes versions) {
   for (Reader in(first(table, table.size() / sizeof(Elf64_Rela) * sizeof(Elf64_Rela))); !in.at_end();) {
     auto r = in.get<Elf64_Rela>();
     auto value = static_cast<std::uint64_t>(r.r_addend);
+    std::string_view version;
     if (std::uint64_t index = ELF64_R_SYM(r.r_info); index != 0) {
       Reader symbol(symbols, std::min<std::uint64_t>(index * sizeof(Elf64_Sym), symbols.size()));
       value += symbol.get<Elf64_Sym>().st_value;
+      Reader number(versions, std::min<std::uint64_t>(index * sizeof(Elf64_Half), versions.size()));
+      const auto known = versions_.find(number.get<Elf64_Half>() & 0x7fff);
+      if (number.ok() && known != versions_.end()) version = known->second;
     }
-    relocations_.push_back({r.r_offset, static_cast<std::uint32_t>(ELF64_R_TYPE(r.r_info)), value});
+    relocations_.push_back({r.r_offset, static_cast<std::uint32_t>(ELF64_R_TYPE(r.r_info)), value, version});
   }
 }
 
@@ -126,7 +159,7 @@ void ElfImage::read_relr(Bytes table) {
   auto relocate = [this](Va va) {
     Reader word(from(va));
     auto value = word.get<std::uint64_t>();
-    if (word.ok()) relocations_.push_back({va, R_X86_64_RELATIVE, value});
+    if (word.ok()) relocations_.push_back({va, R_X86_64_RELATIVE, value, {}});
   };
   Va next = 0;
   for (Reader in(first(table, table.size() / 8 * 8)); !in.at_end();) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "format/result.h"
@@ -30,12 +31,14 @@ struct Symbol {
   Va va;
   std::uint64_t size;
   std::uint8_t type;  // STT_*
+  bool exported;      // other modules find it by name
 };
 
 struct Relocation {
   Va va;               // of the word that is relocated
   std::uint32_t type;  // R_X86_64_*
   Va value;            // addend plus the symbol's value: the address stored, if the symbol is the module's own
+  std::string_view version = {};  // of the symbol that another module is to define, in the file's bytes; empty: any
 };
 
 class ElfImage {
@@ -60,9 +63,10 @@ class ElfImage {
  private:
   Result<void> read_segments();
   void read_sections();
-  void read_symbols(Bytes table);
+  void read_symbols(Bytes table, bool exported);
   void read_dynamic();
-  void read_rela(Bytes table, Bytes symbols);
+  void read_versions(Va needed, std::uint64_t count, Va strings);
+  void read_rela(Bytes table, Bytes symbols, Bytes versions);
   void read_relr(Bytes table);
 
   Bytes file_;
@@ -72,6 +76,7 @@ class ElfImage {
   std::vector<Section> sections_;
   std::vector<Symbol> symbols_;
   std::vector<Relocation> relocations_;
+  std::unordered_map<std::uint16_t, std::string_view> versions_;  // that other modules have, by number
 };
 
 }  // namespace tmrec::patch

@@ -35,9 +35,12 @@ class Planner {
       if (kind && (jump_windows_.contains(i) || !windows_.taken(insn.at))) patch(i, *kind);
     }
     // Last, since they can do with any window in front of them that nothing else needs.
+    std::vector<std::size_t> without_room;
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
-      if (code_.insns()[i].kind == Kind::CallIndirect && sites_.kind_of(i)) before_call(i);
+      if (code_.insns()[i].kind == Kind::CallIndirect && sites_.kind_of(i) && !before_call(i))
+        without_room.push_back(i);
     }
+    for (const std::size_t i : without_room) at_entries(i);
     std::ranges::sort(plan_.sites, {}, &Site::program);
     std::ranges::sort(plan_.edits, {}, &Edit::program);
     TMREC_CHECKED(trampolines_.finish());
@@ -133,34 +136,47 @@ class Planner {
   bool header(std::size_t index, SiteKind kind) {
     const Insn& insn = code_.insns()[index];
     auto target = static_cast<std::uint32_t>(code_.target(insn));
-    if (!code_.starts().test(target) || is_function(target)) return false;
-    std::uint32_t stop = kNone;
-    if (auto known = headers_.find(target); known != headers_.end()) {
-      stop = known->second;
-    } else {
-      auto window = windows_.from(code_.index_of(target));
-      if (!window || windows_.end_of(*window) > insn.at) return false;
-      auto made = trampolines_.copy_header(*window, windows_.mask_of(*window));
-      if (!made) return false;
-      jump_from(*window, made->va);
-      headers_[target] = stop = made->stop;
-    }
+    if (is_function(target)) return false;
+    const std::uint32_t stop = count_at(target, insn.at);
+    if (stop == kNone) return false;
     plan_.sites.push_back({insn.at, stop, kind, Method::Header, insn.length});
     windows_.take(insn.at, insn.end());
     return true;
   }
 
+  // Counts where an instruction is come to, in a window that ends before `limit`. kNone: there is no room.
+  std::uint32_t count_at(std::uint32_t at, std::uint32_t limit = kNone) {
+    if (auto known = headers_.find(at); known != headers_.end()) return known->second;
+    auto window = code_.starts().test(at) ? windows_.from(code_.index_of(at)) : std::nullopt;
+    if (!window || windows_.end_of(*window) > limit) return kNone;
+    auto made = trampolines_.copy_header(*window, windows_.mask_of(*window));
+    if (!made) return kNone;
+    jump_from(*window, made->va);
+    return headers_[at] = made->stop;
+  }
+
   // The call itself stays where it is, and with it the return address: what stands before it goes by way of a tick.
-  void before_call(std::size_t index) {
+  bool before_call(std::size_t index) {
     const Insn& insn = code_.insns()[index];
     auto window = windows_.before(index);
     auto made = window ? trampolines_.copy_before_call(*window, index, windows_.mask_of(*window)) : std::nullopt;
-    if (made) {
-      jump_from(*window, made->va);
-      plan_.sites.push_back({insn.at, made->stop, SiteKind::Call, Method::Window, insn.length});
-    } else {
-      plan_.sites.push_back({insn.at, kNone, SiteKind::Call, Method::None, insn.length});
-    }
+    if (!made) return false;
+    jump_from(*window, made->va);
+    plan_.sites.push_back({insn.at, made->stop, SiteKind::Call, Method::Window, insn.length});
+    return true;
+  }
+
+  // Who recurs through the call comes to an entry of its function again.
+  void at_entries(std::size_t index) {
+    const Insn& insn = code_.insns()[index];
+    const std::vector<std::uint32_t> entries = sites_.entries_of(index);
+    std::uint32_t stop = kNone;
+    const bool counted = std::ranges::all_of(entries, [&](std::uint32_t at) {
+      stop = count_at(at);
+      return stop != kNone;
+    });
+    if (!counted) stop = kNone;
+    plan_.sites.push_back({insn.at, stop, SiteKind::Call, stop == kNone ? Method::None : Method::Header, insn.length});
   }
 
   // The system call stays as well, for who comes to it otherwise: from a signal handler, and perhaps when nobody is
@@ -269,7 +285,7 @@ class Planner {
   Trampolines trampolines_;
   std::vector<Rel> rels_;
   std::unordered_map<std::size_t, Window> jump_windows_;      // by the indirect jump's index; taken
-  std::unordered_map<std::uint32_t, std::uint32_t> headers_;  // patched loop headers -> stop
+  std::unordered_map<std::uint32_t, std::uint32_t> headers_;  // patched loop headers and entries -> stop
 };
 
 // Before all the work.

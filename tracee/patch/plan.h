@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 11;
+inline constexpr std::uint32_t kPatcherVersion = 12;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -80,7 +80,7 @@ enum class Method : std::uint8_t {
   Window,       // a jump in place of this and neighbouring instructions
   Springboard,  // the 8-bit displacement leads to a jump in padding
   Trap,         // int3
-  Header,       // a window at the branch's target: whoever comes there is counted
+  Header,       // a window at the branch's target, or where its function is entered: whoever comes there is counted
 };
 inline constexpr std::size_t kMethods = 6;
 std::string_view name_of(Method method);

@@ -6,10 +6,24 @@
 
 namespace tmrec::patch {
 
+namespace {
+
+// Versions of symbols of glibc and of GCC's libraries: what these call back, they were given a pointer to.
+bool is_runtime(std::string_view version) {
+  constexpr std::string_view kBegins[] = {"GLIBC_", "GLIBCXX_", "CXXABI_", "GCC_"};
+  return std::ranges::any_of(kBegins, [&](std::string_view begin) { return version.starts_with(begin); });
+}
+
+}  // namespace
+
 Sites::Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& options) : code_(code), options_(options) {
   for (const auto& r : image.relocations()) {
-    if (r.type == R_X86_64_JUMP_SLOT || r.type == R_X86_64_GLOB_DAT || r.type == R_X86_64_IRELATIVE)
-      slots_[r.va] = r.value;
+    if (r.type != R_X86_64_JUMP_SLOT && r.type != R_X86_64_GLOB_DAT && r.type != R_X86_64_IRELATIVE) continue;
+    slots_[r.va] = r.value;
+    if (is_runtime(r.version)) runtime_slots_.insert(r.va);
+  }
+  for (const auto& s : image.symbols()) {
+    if (s.exported && code.holds(s.va)) exported_.push_back(code.offset(s.va));
   }
   for (const auto& s : image.sections()) {
     if (!s.name.starts_with(".plt") && s.name != ".iplt") continue;
@@ -26,6 +40,7 @@ void Sites::find_cycles(const std::vector<std::size_t>& stubborn) { cycles_.empl
 
 Bindings Sites::bindings() const {
   Bindings found;
+  found.exported = exported_;
   const auto& insns = code_.insns();
   for (std::size_t i = 0; i < insns.size(); ++i) {
     const Insn& insn = insns[i];
@@ -34,7 +49,8 @@ Bindings Sites::bindings() const {
     const auto slot = slots_.find(slot_of(insn));
     if (slot == slots_.end() && !in_plt) continue;
     const bool own = slot != slots_.end() && code_.holds(slot->second);
-    const std::uint32_t to = own ? code_.offset(slot->second) : Bindings::kElsewhere;
+    const bool runtime = slot == slots_.end() || runtime_slots_.contains(slot->first);
+    const std::uint32_t to = own ? code_.offset(slot->second) : runtime ? Bindings::kRuntime : Bindings::kElsewhere;
     if (!in_plt) found.uses[insn.at] = to;
     if (insn.kind != Kind::JmpIndirect) continue;
     found.stubs[insn.at] = to;

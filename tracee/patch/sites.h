@@ -1,11 +1,12 @@
 // Which instructions must be patched.
 //
 // Every cycle of control flow passes a direct branch or call that closes it (cycles.h), an indirect jump, or a call
-// through a pointer. Those are counted. PLT slots and calls through slots of the linker are no sites.
+// through a pointer. Those are counted. PLT slots are no sites, but what leads to them may be one.
 #pragma once
 
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "tracee/patch/code_map.h"
 #include "tracee/patch/cycles.h"
@@ -23,6 +24,9 @@ class Sites {
   // What the instruction at this index of code.insns() is, if it must be patched.
   std::optional<SiteKind> kind_of(std::size_t index) const;
 
+  // See Cycles::entries_of.
+  std::vector<std::uint32_t> entries_of(std::size_t index) const { return cycles_->entries_of(index); }
+
  private:
   static std::optional<SiteKind> special_kind(Kind kind);
   bool is_plt_slot(const Insn& insn) const;
@@ -35,6 +39,8 @@ class Sites {
   const CodeMap& code_;
   PlanOptions options_;
   std::unordered_map<Va, Va> slots_;                             // words that relocations bind to functions; to which
+  std::unordered_set<Va> runtime_slots_;                         // of those, to functions of the C and C++ runtime
+  std::vector<std::uint32_t> exported_;                          // offsets of what other modules find by name
   std::vector<std::pair<std::uint32_t, std::uint32_t>> plt_;     // offsets of the PLT's sections
   std::vector<std::pair<std::uint32_t, std::uint32_t>> frames_;  // sigreturn trampolines, in order
   std::optional<Cycles> cycles_;                                 // once found
