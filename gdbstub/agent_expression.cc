@@ -199,28 +199,26 @@ bool Evaluation::on_one(Op op) {
 }
 
 bool Evaluation::execute(Op op) {
+  // Of one, two, four and eight bytes, in this order.
+  const auto width_since = [op](Op first) {
+    return std::size_t{1} << (static_cast<int>(op) - static_cast<int>(first));
+  };
   switch (op) {
     case Op::Const8:
-      return push_operand(1);
     case Op::Const16:
-      return push_operand(2);
     case Op::Const32:
-      return push_operand(4);
     case Op::Const64:
-      return push_operand(8);
+      return push_operand(width_since(Op::Const8));
     case Op::Reg: {
       const auto number = operand(2);
       const auto value = number ? context_.get_register(*number) : std::nullopt;
       return value && push(*value);
     }
     case Op::Ref8:
-      return refer(1);
     case Op::Ref16:
-      return refer(2);
     case Op::Ref32:
-      return refer(4);
     case Op::Ref64:
-      return refer(8);
+      return refer(width_since(Op::Ref8));
     case Op::Ext:
     case Op::ZeroExt:
       return extend(op == Op::Ext);

@@ -23,23 +23,33 @@ def tmrec_travel(command):
 
 
 class TmrecCommand(gdb.Command):
-    """One that asks tmrec, and prints the answer."""
     completer = gdb.COMPLETE_NONE
 
     def __init__(self):
         super().__init__(self.name, gdb.COMMAND_RUNNING, self.completer)
 
-    def invoke(self, words, from_tty):
-        gdb.write(tmrec_ask(self.asks + " " + words))
 
-
-class TmrecWhen(TmrecCommand):
-    """Say where in the recording this is.
+# Commands that ask tmrec what they are called, and print the answer.
+TMREC_QUESTIONS = {
+    "when": """Say where in the recording this is.
 Usage: when
 The position EVENT.TICKS.INSTRUCTIONS names one instruction of the run, in every replay; `seek' goes there.
-Then follows when it was recorded."""
-    name = "when"
-    asks = "when"
+Then follows when it was recorded.""",
+    "checkpoint": """Remember this place for the time of this session.
+Usage: checkpoint [NOTE]
+`restart NUMBER' goes back to it, `info checkpoints' lists them. For longer, see `bookmark'.""",
+    "info checkpoints": """List the checkpoints of this session.
+Usage: info checkpoints""",
+    "delete checkpoint": """Forget a checkpoint.
+Usage: delete checkpoint NUMBER""",
+    "bookmark": """Remember this place beside the recording.
+Usage: bookmark NAME
+Bookmarks survive this session: `info bookmarks' lists them, `goto-bookmark NAME' goes there.""",
+    "info bookmarks": """List the bookmarks of this recording.
+Usage: info bookmarks""",
+    "delete bookmark": """Forget a bookmark.
+Usage: delete bookmark NAME""",
+}
 
 
 class TmrecSeek(TmrecCommand):
@@ -111,14 +121,6 @@ Without EXPRESSION, or with the same one again, goes on to the write before that
             return "not there"
 
 
-class TmrecCheckpoint(TmrecCommand):
-    """Remember this place for the time of this session.
-Usage: checkpoint [NOTE]
-`restart NUMBER' goes back to it, `info checkpoints' lists them. For longer, see `bookmark'."""
-    name = "checkpoint"
-    asks = "checkpoint"
-
-
 class TmrecRestart(TmrecCommand):
     """Go to a checkpoint.
 Usage: restart [NUMBER]
@@ -127,28 +129,6 @@ Without NUMBER, to the first instruction of the program."""
 
     def invoke(self, words, from_tty):
         tmrec_travel("restart " + words if words else "seek begin")
-
-
-class TmrecInfoCheckpoints(TmrecCommand):
-    """List the checkpoints of this session.
-Usage: info checkpoints"""
-    name = "info checkpoints"
-    asks = "checkpoints"
-
-
-class TmrecDeleteCheckpoint(TmrecCommand):
-    """Forget a checkpoint.
-Usage: delete checkpoint NUMBER"""
-    name = "delete checkpoint"
-    asks = "delete-checkpoint"
-
-
-class TmrecBookmark(TmrecCommand):
-    """Remember this place beside the recording.
-Usage: bookmark NAME
-Bookmarks survive this session: `info bookmarks' lists them, `goto-bookmark NAME' goes there."""
-    name = "bookmark"
-    asks = "bookmark"
 
 
 class TmrecGotoBookmark(TmrecCommand):
@@ -162,20 +142,6 @@ Usage: goto-bookmark NAME"""
     def complete(self, text, word):
         names = [line.split("  ", 1)[1] for line in tmrec_ask("bookmarks").splitlines() if "  " in line]
         return [name for name in names if name.startswith(text)]
-
-
-class TmrecInfoBookmarks(TmrecCommand):
-    """List the bookmarks of this recording.
-Usage: info bookmarks"""
-    name = "info bookmarks"
-    asks = "bookmarks"
-
-
-class TmrecDeleteBookmark(TmrecCommand):
-    """Forget a bookmark.
-Usage: delete bookmark NAME"""
-    name = "delete bookmark"
-    asks = "delete-bookmark"
 
 
 class TmrecEndDiversion(TmrecCommand):
@@ -227,5 +193,16 @@ gdb.events.memory_changed.connect(tmrec_changed)
 gdb.events.register_changed.connect(tmrec_changed)
 tmrec_ask("tells-changes")
 
+def tmrec_question(name, text):
+    verb = name.removeprefix("info ").replace(" ", "-") + " "
+
+    def invoke(self, words, from_tty):
+        gdb.write(tmrec_ask(verb + words))
+
+    return type("TmrecQuestion", (TmrecCommand,), {"__doc__": text, "name": name, "invoke": invoke})
+
+
 for tmrec_command in TmrecCommand.__subclasses__():
     tmrec_command()
+for tmrec_word, tmrec_text in TMREC_QUESTIONS.items():
+    tmrec_question(tmrec_word, tmrec_text)()

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from ticks import Bench
+from ticks import Bench, run_sections
 
 CALIBRATED_CLOCK_NS = 150
 KINDS = (("getppid", 2000000, 2.0, []), ("read", 2000000, 2.0, []), ("pread", 200000, 1.8, []), ("clock", 2000000, None, []),
@@ -163,13 +163,4 @@ def servers(bench):
 
 
 def run(build, scratch, rounds, scale):
-    """Prints all tables. Gives whether one failed."""
-    bench = Bench(build, scratch, rounds, scale)
-    failed = False
-    for section in (single_calls, whole_programs, servers):
-        try:
-            section(bench)
-        except (RuntimeError, subprocess.SubprocessError) as error:
-            failed = True
-            print(f"{section.__name__}: {error}", flush=True)
-    return failed
+    return run_sections(Bench(build, scratch, rounds, scale), (single_calls, whole_programs, servers))

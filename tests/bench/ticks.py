@@ -241,14 +241,17 @@ def memory(bench):
               f"{TARGET_MEMORY:8}", flush=True)
 
 
-def run(build, scratch, rounds, scale):
+def run_sections(bench, sections):
     """Prints all tables. Gives whether one failed."""
-    bench = Bench(build, scratch, rounds, scale)
     failed = False
-    for section in (user_time, start_up, memory):
+    for section in sections:
         try:
             section(bench)
-        except RuntimeError as error:
+        except (RuntimeError, subprocess.SubprocessError) as error:
             failed = True
             print(f"{section.__name__}: {error}", flush=True)
     return failed
+
+
+def run(build, scratch, rounds, scale):
+    return run_sections(Bench(build, scratch, rounds, scale), (user_time, start_up, memory))
