@@ -1,7 +1,34 @@
 // Descriptor numbers that change what they stand for between thousands of calls: files, pipes that wait, mapped files.
 #include "guest.h"
 
+#include <sys/un.h>
 #include <sys/wait.h>
+
+// Connections whose first byte comes later, and that do not wait for it.
+static void accept_many(void) {
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "listener"};
+  int listener = SYS(socket(AF_UNIX, SOCK_STREAM, 0));
+  SYS(bind(listener, (struct sockaddr*)&name, sizeof name));
+  SYS(listen(listener, 10));
+  pid_t child = SYS(fork());
+  for (int round = 0; round < 60; round++) {
+    char byte = 0;
+    if (child == 0) {
+      int client = SYS(socket(AF_UNIX, SOCK_STREAM, 0));
+      SYS(connect(client, (struct sockaddr*)&name, sizeof name));
+      usleep(500);
+      SYS(write(client, "x", 1));
+      CHECK(read(client, &byte, 1) == 0 && close(client) == 0);
+      continue;
+    }
+    int flags = round % 2 ? SOCK_NONBLOCK : 0, number = SYS(accept4(listener, NULL, NULL, flags));
+    long got;
+    while ((got = read(number, &byte, 1)) == -1) CHECK(flags && errno == EAGAIN);
+    CHECK(got == 1 && byte == 'x' && close(number) == 0);
+  }
+  if (child == 0) _exit(0);
+  CHECK(waitpid(child, NULL, 0) == child && close(listener) == 0 && unlink("listener") == 0);
+}
 
 int main(void) {
   char byte = 0, line[16];
@@ -17,6 +44,12 @@ int main(void) {
     // The same number: a file, then a pipe that has nothing yet.
     int number = open("data", O_RDONLY), ends[2];
     CHECK(number >= 0 && read(number, &byte, 1) == 1);
+    FAILS(write(number, &byte, 1), EBADF);
+    // What tells of tmrec looks as it would without.
+    char status[4096];
+    int proc = open("/proc/self/status", O_RDONLY);
+    long length = proc < 0 ? -1 : read(proc, status, sizeof status - 1);
+    CHECK(length > 0 && memmem(status, (size_t)length, "TracerPid:\t0\n", 13) && close(proc) == 0);
     CHECK(pipe(ends) == 0 && dup2(ends[0], number) == number);
     if (round % 10 == 0) {
       pid_t child = fork();
@@ -32,6 +65,7 @@ int main(void) {
     CHECK(close(ends[0]) == 0 && close(ends[1]) == 0 && close(number) == 0);
     CHECK(read(number, &byte, 1) == -1 && errno == EBADF);
   }
+  accept_many();
   CHECK(unlink("data") == 0);
   printf("%.10s\n", shown);
   return success();

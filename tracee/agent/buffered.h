@@ -11,11 +11,12 @@ namespace tmrec::agent {
 
 // NOLINTBEGIN(readability-identifier-naming)
 namespace number {
-inline constexpr std::uint32_t kRead = 0, kWrite = 1, kOpen = 2, kClose = 3, kPoll = 7, kSigaction = 13,
+inline constexpr std::uint32_t kRead = 0, kWrite = 1, kOpen = 2, kClose = 3, kFstat = 5, kPoll = 7, kSigaction = 13,
                                kSigprocmask = 14, kIoctl = 16, kPread = 17, kPwrite = 18, kReadv = 19, kWritev = 20,
                                kDup2 = 33, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
-                               kFcntl = 72, kFutex = 202, kEpollWait = 232, kOpenat = 257, kNewfstatat = 262,
-                               kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292, kPreadv = 295;
+                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kEpollWait = 232, kOpenat = 257,
+                               kNewfstatat = 262, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292,
+                               kPreadv = 295;
 inline constexpr std::uint32_t kMost = 511;
 }  // namespace number
 // NOLINTEND(readability-identifier-naming)

@@ -140,6 +140,13 @@ void forget(std::uint64_t fd) {
   if (std::uint32_t* entry = entry_of(fd)) *entry = 0;
 }
 
+void learn(std::int64_t fd, FdClass is) {
+  const std::uint32_t generation = reinterpret_cast<const RingHeader*>(kRing)->generation;
+  if (std::uint32_t* entry = entry_of(static_cast<std::uint64_t>(fd))) {
+    *entry = generation << kClassBits | static_cast<std::uint32_t>(is);
+  }
+}
+
 struct PollFd {
   std::int32_t fd;
   std::int16_t events, revents;
@@ -181,6 +188,7 @@ bool may_read(const Call& call, LocalMemory& memory) {
   if (transfer_of(call, memory) > kLargestTransfer) return false;
   switch (class_of(call.args[0])) {
     case FdClass::File:
+    case FdClass::ReadOnly:
     case FdClass::NoWait:
       return true;
     case FdClass::Stream:
@@ -203,24 +211,47 @@ bool may_write(const Call& call, LocalMemory& memory) {
   }
 }
 
+struct FileStatus {
+  std::uint64_t device, inode, links;
+  std::uint32_t mode;
+  std::uint8_t rest[syscalls::abi::kStat - 28];
+};
+constexpr std::uint32_t kFileType = 0170000, kRegular = 0100000, kDirectory = 0040000;
+
+std::uint64_t flags_of_open(const Call& call) { return call.nr == number::kOpenat ? call.args[2] : call.args[1]; }
+
 // Whether calls about descriptors may be made here, and what they do to what is known.
 // Opening a FIFO or a device may wait; a file or a directory does not.
 bool may_open(const Call& call) {
   constexpr std::uint64_t kTruncates = 01000, kDirect = 040000, kCwd = static_cast<std::uint64_t>(-100);
   const bool at = call.nr == number::kOpenat;
-  const std::uint64_t flags = at ? call.args[2] : call.args[1];
-  if ((flags & (kTruncates | kDirect)) != 0) return false;
-  struct {
-    std::uint64_t device, inode, links;
-    std::uint32_t mode;
-    std::uint8_t rest[syscalls::abi::kStat - 28];
-  } file;
+  if ((flags_of_open(call) & (kTruncates | kDirect)) != 0) return false;
+  FileStatus file;
   const Call look{
       number::kNewfstatat,
       {at ? call.args[0] : kCwd, at ? call.args[1] : call.args[0], reinterpret_cast<std::uint64_t>(&file), 0}};
-  constexpr std::uint32_t kType = 0170000, kRegular = 0100000, kDirectory = 0040000;
   const std::int64_t failed = perform_call(look);
-  return failed != 0 || (file.mode & kType) == kRegular || (file.mode & kType) == kDirectory;
+  return failed != 0 || (file.mode & kFileType) == kRegular || (file.mode & kFileType) == kDirectory;
+}
+
+// What the call has opened, so that the supervisor need not look at it when it is read. Files of /proc tell of tmrec.
+void learn_opened(const Call& call, std::int64_t fd) {
+  constexpr std::uint64_t kAccess = 3, kPath = 010000000, kReads = 0;
+  if (fd < 0 || (flags_of_open(call) & (kAccess | kPath)) != kReads) return;
+  FileStatus file;
+  const auto number = static_cast<std::uint64_t>(fd);
+  if (perform_call({number::kFstat, {number, reinterpret_cast<std::uint64_t>(&file)}}) != 0) return;
+  if ((file.mode & kFileType) != kRegular) return;
+  constexpr std::uint64_t kProcMagic = 0x9fa0;  // PROC_SUPER_MAGIC, linux/magic.h
+  std::uint64_t system[syscalls::abi::kStatfs / 8];
+  if (perform_call({number::kFstatfs, {number, reinterpret_cast<std::uint64_t>(system)}}) != 0) return;
+  if (system[0] != kProcMagic) learn(fd, FdClass::ReadOnly);
+}
+
+void learn_accepted(const Call& call, std::int64_t fd) {
+  constexpr std::uint64_t kNonBlocking = 04000;
+  if (fd < 0) return;
+  learn(fd, call.nr == number::kAccept4 && (call.args[3] & kNonBlocking) != 0 ? FdClass::NoWait : FdClass::Stream);
 }
 
 bool may_control(const Call& call) {
@@ -439,6 +470,8 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   } else {
     ret = perform_call(call);
   }
+  if (kind == Buffering::Open) learn_opened(call, ret);
+  if (kind == Buffering::Accept) learn_accepted(call, ret);
   syscalls::capture_outputs(signature, call, notes, ret, memory, recorder);
   recorder.commit(*area, ret);
   area->call.rax = static_cast<std::uint64_t>(ret);

@@ -83,13 +83,14 @@ inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
 static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240 && kPerforming == 384);
 static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
 
-// What the supervisor knows of a descriptor. An entry counts only with the ring's generation in it: whatever may change
+// What is known of a descriptor, by the supervisor or by the agent that has opened it. An entry counts only with the ring's generation in it: whatever may change
 // the truth of any entry (a file gets mapped, a descriptor becomes blocking) moves the generation on.
 enum class FdClass : std::uint32_t {
   Unknown = 0,
   File = 1,      // reads never wait; no recorded space maps it; not the recording's own output
   Stream = 2,    // socket, pipe and the like, whose calls wait unless it is ready; not the recording's own output
   NoWait = 3,    // such a one with O_NONBLOCK
+  ReadOnly = 4,  // a file that cannot be written to by this descriptor, and is none of /proc
   Special = 15,  // the supervisor must see its calls
 };
 inline constexpr std::uint32_t kClassBits = 4;
