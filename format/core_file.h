@@ -15,7 +15,8 @@
 
 namespace tmrec {
 
-// Writes a new file, mode 0600, durably; a failure leaves none. The snapshot must be as snapshot.h says: mappings
+// Writes a new file, mode 0600; a failure leaves none. A program that executes another waits for it, so it is
+// TraceDir::sync() that makes it survive a power failure. The snapshot must be as snapshot.h says: mappings
 // ordered and page aligned, pages ordered and inside them; otherwise System.
 Result<void> write_core(const Snapshot& snapshot, const std::filesystem::path& path);
 

@@ -1,7 +1,9 @@
 #include "format/trace_dir.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -42,6 +44,19 @@ Result<fs::path> TraceDir::snapshot(const std::string& name) const {
   if (!plain || !name.starts_with("snapshot-") || name.size() > 255)
     return fail(ErrorKind::BadTrace, path_.string() + ": names a snapshot that cannot be one");
   return path_ / name;
+}
+
+Result<void> TraceDir::sync() const {
+  std::error_code error;
+  for (fs::directory_iterator each(path_, error), end; !error && each != end; each.increment(error)) {
+    if (!snapshot(each->path().filename().string())) continue;
+    TMREC_TRY(const Fd file, open_file(each->path(), O_RDONLY | O_NOFOLLOW));
+    if (::fsync(file.get()) != 0) return fail_errno(each->path().string());
+  }
+  if (error) return fail_errno(path_.string(), error.value());
+  TMREC_TRY(const Fd directory, open_file(path_, O_RDONLY | O_DIRECTORY));
+  if (::fsync(directory.get()) != 0) return fail_errno(path_.string());
+  return {};
 }
 
 fs::path TraceDir::debug_file(const std::string& name) const {

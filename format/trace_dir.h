@@ -32,6 +32,9 @@ class TraceDir {
   // Path of a snapshot by its name; BadTrace for a name that could lead out of the trace.
   Result<std::filesystem::path> snapshot(const std::string& name) const;
 
+  // Makes all snapshots durable, before the manifest says that the recording is complete.
+  Result<void> sync() const;
+
   // Where a pack has "/usr/lib/debug/.build-id/AB/CDEF.debug"; `name` is that without "/usr/lib/debug/", and without
   // "..". Only for opening without following links.
   std::filesystem::path debug_file(const std::string& name) const;

@@ -83,6 +83,7 @@ void finish(Session& session, const TraceDir& trace, std::chrono::steady_clock::
   if (auto synced = session.blobs().sync(); !synced && report.ended_early.empty()) {
     report.ended_early = synced.error().text;
   }
+  if (auto synced = trace.sync(); !synced && report.ended_early.empty()) report.ended_early = synced.error().text;
   if (auto saved = last.save(trace.path()); !saved && report.ended_early.empty()) {
     report.ended_early = saved.error().text;
   }

@@ -54,6 +54,23 @@ TEST_CASE("names of snapshots can't lead out of the trace") {
   CHECK_FALSE(trace->snapshot(std::string("snapshot-1\0.core", 16)));
 }
 
+TEST_CASE("a snapshot that cannot be made durable is told of") {
+  const samples::TemporaryDirectory dir;
+  const auto trace = TraceDir::create(dir.path() / "trace");
+  REQUIRE(trace);
+  CHECK(trace->sync());
+  const fs::path snapshot = trace->path() / TraceDir::snapshot_name(EventNo(1), Tid(2));
+  samples::overwrite(snapshot, {1});
+  CHECK(trace->sync());
+  fs::remove(snapshot);
+  fs::create_symlink("elsewhere", snapshot);
+  const auto synced = trace->sync();
+  REQUIRE_FALSE(synced);
+  CHECK(synced.error().text.find("snapshot-1-2.core") != std::string::npos);
+  fs::remove_all(trace->path());
+  CHECK_FALSE(trace->sync());
+}
+
 TEST_CASE("the blob store is found from the trace") {
   const samples::TemporaryDirectory dir;
   fs::create_directories(dir.path() / "t" / "log");
