@@ -2,14 +2,14 @@
 
 import threading
 
-from databases import Client, cluster, shut_down
+from databases import cluster, connected, shut_down
 from recording import Recording, await_port, free_port
 
 CLIENTS, ROUNDS = 4, 25
 port = free_port()
 recording = Recording(cluster(port), cwd="/")
 await_port(port)
-first = Client(port)
+first = connected(port)
 first.ask("create table accounts (id int primary key, balance int)")
 first.ask("insert into accounts select i, 100 from generate_series(1, 50) i")
 failures = []
@@ -18,7 +18,7 @@ failures = []
 def transfer(number):
     """Moves money around, with row locks that the others wait for."""
     try:
-        client = Client(port)
+        client = connected(port)
         for i in range(ROUNDS):
             source, target = sorted(((number + i) % 5 + 1, (number * 3 + i) % 7 + 6))
             client.ask(f"begin; update accounts set balance = balance - 1 where id = {source}; "

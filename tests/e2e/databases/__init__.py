@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 from recording import scratch, skip
 
@@ -59,7 +60,7 @@ class Client:
         while True:
             header = self._stream.read(5)
             if len(header) < 5:
-                raise ValueError("the connection was closed")
+                raise ValueError(f"the connection was closed; the server had said {failure!r}")
             kind, size = header[:1], struct.unpack("!I", header[1:])[0]
             body = self._stream.read(size - 4)
             if kind == b"E":
@@ -81,6 +82,18 @@ class Client:
         self._socket.close()
 
 
+def connected(port):
+    """A client, once the server takes queries: it listens before that (error 57P03, cannot_connect_now)."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return Client(port)
+        except ValueError as refused:
+            if "57P03" not in str(refused) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def row_of(body):
     (count,), at, row = struct.unpack_from("!H", body), 2, []
     for _ in range(count):
@@ -97,7 +110,7 @@ def asker(port):
 
     def ask():
         if not hasattr(local, "client"):
-            local.client, local.number = Client(port), 0
+            local.client, local.number = connected(port), 0
         local.number += 1
         answer = local.client.ask(f"select {local.number} + 1, md5('{local.number}')")
         if answer[0][0] != str(local.number + 1).encode() or len(answer[0][1]) != 32:
