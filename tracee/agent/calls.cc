@@ -236,8 +236,8 @@ bool may_open(const Call& call) {
 
 // What the call has opened, so that the supervisor need not look at it when it is read. Files of /proc tell of tmrec.
 void learn_opened(const Call& call, std::int64_t fd) {
-  constexpr std::uint64_t kAccess = 3, kPath = 010000000, kReads = 0;
-  if (fd < 0 || (flags_of_open(call) & (kAccess | kPath)) != kReads) return;
+  constexpr std::uint64_t kAccess = 3, kDirectoryOnly = 0200000, kPath = 010000000, kReads = 0;
+  if (fd < 0 || (flags_of_open(call) & (kAccess | kDirectoryOnly | kPath)) != kReads) return;
   FileStatus file;
   const auto number = static_cast<std::uint64_t>(fd);
   if (perform_call({number::kFstat, {number, reinterpret_cast<std::uint64_t>(&file)}}) != 0) return;
