@@ -175,9 +175,10 @@ void Loop::make_ready(LoopTask& task) {
 }
 
 // A stop in front of a signal that has been reported no longer delivers it when the supervisor is killed: the SIGSYS of
-// a call that was kept from the kernel would be lost, and the call with it. So it is looked at, and only taken once its
-// task has been dealt with (kernel/exit.c, wait_task_stopped: WNOWAIT keeps the code that ptrace_stop returns). Others
-// are taken at once: a task after execve has no tracer before that (kernel/ptrace.c, looks_like_a_spurious_pid).
+// a call that was kept from the kernel would be lost, and the call with it. So a stop is looked at, and only taken if
+// its task still stands there at the next look (kernel/exit.c, wait_task_stopped: WNOWAIT keeps the code that
+// ptrace_stop returns; only in front of a signal does that matter). A task after execve has no tracer before its stop
+// is taken (kernel/ptrace.c, looks_like_a_spurious_pid).
 bool Loop::wait_one(bool block) {
   if (take_looked_at()) return true;
   siginfo_t info{};
@@ -189,7 +190,7 @@ bool Loop::wait_one(bool block) {
   if (info.si_pid == 0) return false;
   int status = (info.si_status << 8) | 0x7f;
   const bool stopped = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED;
-  if (stopped && tracee::decode_wait_status(status).kind == Stop::Kind::Signal) {
+  if (stopped && tracee::decode_wait_status(status).kind != Stop::Kind::Exec) {
     looked_at_ = {info.si_pid, status};
   } else if (waitpid(info.si_pid, &status, __WALL | WNOHANG) <= 0) {
     return true;  // it has changed meanwhile
