@@ -23,15 +23,6 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static struct timespec in_ms(clockid_t clock, long ms) {
-  struct timespec t;
-  SYS(clock_gettime(clock, &t));
-  t.tv_nsec += ms * 1000000;
-  t.tv_sec += t.tv_nsec / 1000000000;
-  t.tv_nsec %= 1000000000;
-  return t;
-}
-
 static int was_interrupted(void) { return errno == EINTR && may_be_interrupted; }
 
 static void do_nanosleep(void) {
@@ -42,7 +33,7 @@ static void do_nanosleep(void) {
 }
 
 static void do_sleep_until(void) {
-  struct timespec t = in_ms(CLOCK_MONOTONIC, 60);
+  struct timespec t = guest_in_ms(CLOCK_MONOTONIC, 60);
   OK(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));
 }
 
@@ -88,7 +79,7 @@ static void do_write(void) {
 static void do_cond(void) {
   static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
-  struct timespec t = in_ms(CLOCK_REALTIME, 40);
+  struct timespec t = guest_in_ms(CLOCK_REALTIME, 40);
   pthread_mutex_lock(&mutex);
   CHECK(pthread_cond_timedwait(&cond, &mutex, &t) == ETIMEDOUT);
   pthread_mutex_unlock(&mutex);

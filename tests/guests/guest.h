@@ -59,6 +59,16 @@ static inline void guest_fail(const char* file, int line, const char* what) {
   _exit(99);
 }
 
+// So many milliseconds from now, for calls that wait until a time.
+static inline struct timespec guest_in_ms(clockid_t clock, long ms) {
+  struct timespec t;
+  SYS(clock_gettime(clock, &t));
+  t.tv_nsec += ms * 1000000;
+  t.tv_sec += t.tv_nsec / 1000000000;
+  t.tv_nsec %= 1000000000;
+  return t;
+}
+
 // Lines reach standard output one by one, so that a fork or a fatal signal neither repeats nor loses any.
 __attribute__((constructor)) static void guest_line_buffered(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
 

@@ -14,25 +14,16 @@ static void* waker(void* unused) {
   return unused;
 }
 
-static struct timespec after(clockid_t clock, long ms) {
-  struct timespec t;
-  SYS(clock_gettime(clock, &t));
-  t.tv_nsec += ms * 1000000;
-  t.tv_sec += t.tv_nsec / 1000000000;
-  t.tv_nsec %= 1000000000;
-  return t;
-}
-
 int main(void) {
   pthread_mutex_lock(&mutex);
-  struct timespec t = after(CLOCK_REALTIME, 10);
+  struct timespec t = guest_in_ms(CLOCK_REALTIME, 10);
   CHECK(pthread_cond_timedwait(&cond, &mutex, &t) == ETIMEDOUT);
   printf("gave up at %ld.%09ld\n", (long)t.tv_sec, t.tv_nsec);
-  t = after(CLOCK_MONOTONIC, 10);
+  t = guest_in_ms(CLOCK_MONOTONIC, 10);
   CHECK(pthread_cond_clockwait(&cond, &mutex, CLOCK_MONOTONIC, &t) == ETIMEDOUT);
   pthread_t thread;
   OK(pthread_create(&thread, NULL, waker, NULL));
-  t = after(CLOCK_REALTIME, 10000);
+  t = guest_in_ms(CLOCK_REALTIME, 10000);
   int result = 0;
   while (!ready && result == 0) result = pthread_cond_timedwait(&cond, &mutex, &t);
   CHECK(ready && result == 0);
