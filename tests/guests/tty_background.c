@@ -8,6 +8,7 @@ int main(void) {
   SYS(pipe(report));
   pid_t leader = SYS(forkpty(&master, NULL, NULL, NULL));
   if (leader == 0) {
+    signal(SIGHUP, SIG_DFL);  // nohup has ignored it
     pid_t job = SYS(fork());
     if (job == 0) {
       setpgid(0, 0);
