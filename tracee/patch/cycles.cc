@@ -200,6 +200,24 @@ std::uint32_t function_at(const CodeMap& code, std::uint32_t at) {
   return static_cast<std::uint32_t>(behind - all.begin() - 1);
 }
 
+bool starts_function(const CodeMap& code, std::uint32_t at) {
+  return std::ranges::binary_search(code.functions(), at, {}, &FunctionRange::begin);
+}
+
+// Where control comes to from here, if only padding is passed: the function behind it, else here. Compilers that know
+// of a switch that none of its cases is left let the way out lead behind the function's end.
+std::uint32_t behind_padding(const CodeMap& code, std::uint32_t at) {
+  if (!code.starts().test(at)) return at;
+  const auto& insns = code.insns();
+  std::size_t index = code.index_of(at);
+  std::uint32_t next = at;
+  while (index < insns.size() && insns[index].at == next && insns[index].kind == Kind::Nop) {
+    next = insns[index++].end();
+    if (starts_function(code, next)) return next;
+  }
+  return at;
+}
+
 // Functions with the pieces that compilers split off: whatever jumps into the middle of another, or runs into it,
 // belongs to it.
 class Units {
@@ -219,8 +237,8 @@ class Units {
       if (!is_direct_branch(insn.kind) || insn.kind == Kind::Call) continue;
       const std::int64_t t = code.target(insn);
       if (t < 0) continue;
-      const std::uint32_t to = function(static_cast<std::uint32_t>(t));
-      if (!is_start(to, static_cast<std::uint32_t>(t))) join(from, to);
+      const std::uint32_t to = behind_padding(code, static_cast<std::uint32_t>(t));
+      if (!starts_function(code, to)) join(from, function(to));
     }
   }
 
@@ -236,9 +254,6 @@ class Units {
 
  private:
   std::uint32_t function(std::uint32_t at) const { return function_at(code_, at); }
-  bool is_start(std::uint32_t function, std::uint32_t at) const {
-    return function < code_.functions().size() && code_.functions()[function].begin == at;
-  }
   void join(std::uint32_t a, std::uint32_t b) {
     if (a != b) joined_[root(a)] = root(b);
   }
@@ -318,12 +333,16 @@ void Cycles::find_recursion(const Bindings& bindings, const std::vector<std::siz
   const auto bound = [](std::uint32_t to) -> std::int64_t {
     return to == Bindings::kElsewhere ? kElsewhere : to == Bindings::kRuntime ? -1 : std::int64_t{to};
   };
+  const auto target = [&](const Insn& insn) {
+    const std::int64_t t = code_.target(insn);
+    return t < 0 ? -1 : std::int64_t{behind_padding(code_, static_cast<std::uint32_t>(t))};
+  };
   const auto leads_to = [&](const Insn& insn) -> std::int64_t {
     if (const auto use = bindings.uses.find(insn.at); use != bindings.uses.end()) return bound(use->second);
     if (!is_direct_branch(insn.kind)) return -1;
     const std::int64_t t = code_.target(insn);
     const auto stub = t < 0 ? bindings.stubs.end() : bindings.stubs.find(static_cast<std::uint32_t>(t));
-    return stub == bindings.stubs.end() ? std::max(t, std::int64_t{-1}) : bound(stub->second);
+    return stub == bindings.stubs.end() ? target(insn) : bound(stub->second);
   };
   Units units(code_);
   std::vector<bool> simple(units.size());
@@ -337,7 +356,7 @@ void Cycles::find_recursion(const Bindings& bindings, const std::vector<std::siz
     if (t < 0) continue;
     if (t <= std::int64_t{insn.at} && is_direct_branch(insn.kind) && simple[units.of(insn.at)]) closing_.set(i);
     const std::uint32_t from = units.of(insn.at), to = units.of(static_cast<std::uint32_t>(t));
-    const bool within = is_direct_branch(insn.kind) && insn.kind != Kind::Call && t == code_.target(insn);
+    const bool within = is_direct_branch(insn.kind) && insn.kind != Kind::Call && t == target(insn);
     if (!within || from != to) edges.push_back({from, to, i});
   }
   std::ranges::stable_sort(edges, {}, &CallEdge::from);

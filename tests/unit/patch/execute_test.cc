@@ -235,6 +235,7 @@ TEST_CASE("ticks are those counted by hand") {
     counts("recurse", n, n, u);
     counts("by_pointer", n, n, u);
     counts("even", n, n, u / 2);
+    counts("way_out", n, n, u - 1);
     counts("backward_only", n, n + 2, 0);
     counts("dispatch", n, 6 * n, 3 * u);
     counts("syscalls", n, -1, u - 1, u);
