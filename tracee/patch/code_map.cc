@@ -95,6 +95,13 @@ std::size_t CodeMap::index_of(std::uint32_t at) const {
   return static_cast<std::size_t>(found - insns_.begin());
 }
 
+bool CodeMap::jumped_into(const Insn& insn) const {
+  for (std::uint32_t at = insn.at + 1; at < insn.end(); ++at) {
+    if (targets_.test(at)) return true;
+  }
+  return false;
+}
+
 std::int64_t CodeMap::target(const Insn& insn) const {
   std::int64_t t = std::int64_t{insn.end()} + branch_displacement(insn, bytes(insn));
   return t >= 0 && t < static_cast<std::int64_t>(text_.size()) ? t : -1;

@@ -36,6 +36,8 @@ class CodeMap {
   const Bits& starts() const { return starts_; }
   // Targets of direct branches.
   const Bits& targets() const { return targets_; }
+  // A direct branch leads into this instruction's middle.
+  bool jumped_into(const Insn& insn) const;
   // In the order of addresses, without duplicates.
   const std::vector<FunctionRange>& functions() const { return functions_; }
 

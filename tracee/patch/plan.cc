@@ -27,18 +27,21 @@ class Planner {
   Result<void> run() {
     TMREC_CHECKED(trampolines_.reserve(plan_.options.reach));
     if (plan_.options.specials) lead_to_vsyscall_twin();
-    sites_.find_cycles(take_windows_of_jumps());
+    Decided decided{take_windows_of_jumps(), {}, plan_.options.calls};
+    decided.calls = count_calls_for_certain();
+    sites_.find_cycles(decided);
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
       const Insn& insn = code_.insns()[i];
       if (insn.kind == Kind::CallIndirect) continue;
       auto kind = sites_.kind_of(i);
       if (kind && (jump_windows_.contains(i) || !windows_.taken(insn.at))) patch(i, *kind);
     }
-    // Last, since they can do with any window in front of them that nothing else needs.
+    // Last, the other calls through pointers: they can do with any window in front of them that nothing else needs.
     std::vector<std::size_t> without_room;
     for (std::size_t i = 0; i < code_.insns().size(); ++i) {
-      if (code_.insns()[i].kind == Kind::CallIndirect && sites_.kind_of(i) && !before_call(i))
-        without_room.push_back(i);
+      if (code_.insns()[i].kind != Kind::CallIndirect || !sites_.kind_of(i)) continue;
+      if (std::ranges::binary_search(decided.calls, i) || before_call(i)) continue;
+      without_room.push_back(i);
     }
     for (const std::size_t i : without_room) at_entries(i);
     std::ranges::sort(plan_.sites, {}, &Site::program);
@@ -64,7 +67,7 @@ class Planner {
       if (insn.kind != Kind::JmpIndirect || !sites_.kind_of(i)) continue;
       // In the window of another jump it is moved and counted with that one.
       if (windows_.taken(insn.at)) continue;
-      auto window = insn.odd || windows_.entered_inside(insn) ? std::nullopt : windows_.around(i);
+      auto window = insn.odd || code_.jumped_into(insn) ? std::nullopt : windows_.around(i);
       if (window) {
         windows_.take(*window);
         jump_windows_[i] = *window;
@@ -75,10 +78,28 @@ class Planner {
     return stubborn;
   }
 
+  // Calls through pointers with room in front of them, for what is no branch: loops that they are in need no other
+  // tick.
+  std::vector<std::size_t> count_calls_for_certain() {
+    std::vector<std::size_t> counted;
+    for (std::size_t i = 0; i < code_.insns().size(); ++i) {
+      if (code_.insns()[i].kind != Kind::CallIndirect || !sites_.kind_of(i)) continue;
+      const auto window = windows_.before(i);
+      if (!window || leaves(*window) || !before_call(i)) continue;
+      counted.push_back(i);
+    }
+    return counted;
+  }
+
+  bool leaves(const Window& window) const {
+    const auto insns = std::span(code_.insns()).subspan(window.first, window.last + 1 - window.first);
+    return std::ranges::any_of(insns, [](const Insn& insn) { return is_direct_branch(insn.kind); });
+  }
+
   void patch(std::size_t index, SiteKind kind) {
     const Insn& insn = code_.insns()[index];
     bool near = insn.kind == Kind::JccNear || insn.kind == Kind::JmpNear || insn.kind == Kind::Call;
-    bool possible = !insn.odd && insn.kind != Kind::Xbegin && !windows_.entered_inside(insn);
+    bool possible = !insn.odd && insn.kind != Kind::Xbegin && !code_.jumped_into(insn);
     if (possible && near) return retarget(index, kind);
     if (possible && kind == SiteKind::Syscall && before_syscall(index)) return;
     if (possible && window(index)) return;
@@ -93,7 +114,7 @@ class Planner {
     for (const Insn& insn : code_.insns()) {
       const auto twin = vsyscall_twin_of(insn, code_.bytes(insn));
       if (!twin) continue;
-      const bool possible = !windows_.entered_inside(insn);
+      const bool possible = !code_.jumped_into(insn);
       if (possible) {
         const std::uint32_t bytes = edit(insn.end() - 4, 4);
         std::memcpy(plan_.edit_bytes.data() + bytes, &*twin, 4);

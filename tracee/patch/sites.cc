@@ -36,7 +36,7 @@ Sites::Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& opti
   }
 }
 
-void Sites::find_cycles(const std::vector<std::size_t>& stubborn) { cycles_.emplace(code_, bindings(), stubborn); }
+void Sites::find_cycles(const Decided& decided) { cycles_.emplace(code_, bindings(), decided); }
 
 Bindings Sites::bindings() const {
   Bindings found;

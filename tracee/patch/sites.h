@@ -18,8 +18,8 @@ class Sites {
  public:
   Sites(const ElfImage& image, const CodeMap& code, const PlanOptions& options);
 
-  // Before kind_of is asked about anything but indirect jumps. `stubborn`: indices of those that can't be counted.
-  void find_cycles(const std::vector<std::size_t>& stubborn);
+  // Before kind_of is asked about anything but indirect jumps and calls through pointers.
+  void find_cycles(const Decided& decided);
 
   // What the instruction at this index of code.insns() is, if it must be patched.
   std::optional<SiteKind> kind_of(std::size_t index) const;

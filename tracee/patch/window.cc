@@ -29,13 +29,6 @@ bool Windows::fits(std::size_t index, std::size_t first, std::size_t last, std::
   return true;
 }
 
-bool Windows::entered_inside(const Insn& insn) const {
-  for (std::uint32_t at = insn.at + 1; at < insn.end(); ++at) {
-    if (code_.targets().test(at)) return true;
-  }
-  return false;
-}
-
 // The instruction before comes first: it mostly sets the flags that a conditional jump reads, and is never entered.
 std::optional<Window> Windows::around(std::size_t index) {
   for (std::size_t count = 0; count <= kMaxBefore + kMaxAfter; ++count) {

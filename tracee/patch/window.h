@@ -46,8 +46,6 @@ class Windows {
   // Takes the window's bytes: no later window overlaps them.
   void take(const Window& window) { take(begin_of(window), end_of(window)); }
   void take(std::uint32_t begin, std::uint32_t end) { taken_.set_range(begin, end); }
-  // A direct branch leads into this instruction's middle.
-  bool entered_inside(const Insn& insn) const;
   bool taken(std::uint32_t at) const { return taken_.test(at); }
 
   std::uint32_t begin_of(const Window& w) const { return code_.insns()[w.first].at; }

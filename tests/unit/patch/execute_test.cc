@@ -238,6 +238,9 @@ TEST_CASE("ticks are those counted by hand") {
     counts("way_out", n, n, u - 1);
     counts("backward_only", n, n + 2, 0);
     counts("dispatch", n, 6 * n, 3 * u);
+    counts("guarded", n, n, u);
+    counts("calls_in_loop", n, n, u);
+    counts("often_there", n, n, u - 1);
     counts("syscalls", n, -1, u - 1, u);
   }
   counts("nested", 4, -1, {(5 * 4 / 2) + 3, 4 + 3});

@@ -167,6 +167,71 @@ out:	pop %rbx
 	ret
 done dispatch
 
+# n ticks: the jump by a table or the way past it, not what leads back from both. Returns n.
+function guarded
+	xor %eax, %eax
+	lea guarded_table(%rip), %rsi
+1:	test %rdi, %rdi
+	jz 3f
+	mov %edi, %edx
+	and $3, %edx
+	dec %rdi
+	cmp $1, %edx
+	{disp32} ja 2f
+	movslq (%rsi,%rdx,4), %rdx
+	add %rsi, %rdx
+	jmp *%rdx
+guarded0:
+	nop
+	{disp32} jmp 2f
+guarded1:
+	nop
+2:	inc %rax
+	jmp 1b
+3:	ret
+done guarded
+
+# n ticks: a call through a pointer in a loop, which is not counted itself. Returns n.
+function calls_in_loop
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	mov %rdi, %rbx
+	xor %eax, %eax
+1:	lea increment_rax(%rip), %rdx
+	call *%rdx
+	dec %rbx
+	jnz 1b
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
+	ret
+done calls_in_loop
+function increment
+increment_rax:
+	inc %rax
+	ret
+done increment
+
+# n - 1 ticks: of two functions that call each other, the one in a loop is not counted. Returns n.
+function seldom_back
+seldom:	inc %rax
+	js 1f
+	ret
+1:	call often
+	ret
+done seldom_back
+function often_there
+often:	push %rbx
+	.cfi_adjust_cfa_offset 8
+	mov %rdi, %rbx
+	xor %eax, %eax
+1:	call seldom
+	dec %rbx
+	jnz 1b
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
+	ret
+done often_there
+
 # n * (n - 1) / 2 + n - 1 ticks: the inner loop branches within itself, leaves early and reads memory relative to rip.
 function nested
 	xor %eax, %eax
@@ -203,5 +268,7 @@ done syscalls
 	.section .rodata
 	.p2align 3
 one:	.quad 1
+guarded_table:
+	.long guarded0 - guarded_table, guarded1 - guarded_table
 table:	.long case0 - table, case1 - table, case2 - table
 	.section .note.GNU-stack, "", @progbits
