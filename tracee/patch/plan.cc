@@ -43,7 +43,10 @@ class Planner {
       if (std::ranges::binary_search(decided.calls, i) || before_call(i)) continue;
       without_room.push_back(i);
     }
-    for (const std::size_t i : without_room) at_entries(i);
+    for (const std::size_t i : without_room) {
+      if (!on_the_way(i)) at_entries(i);
+    }
+    if (plan_.options.ticks) lead_to_copied_switches();
     std::ranges::sort(plan_.sites, {}, &Site::program);
     std::ranges::sort(plan_.edits, {}, &Edit::program);
     TMREC_CHECKED(trampolines_.finish());
@@ -176,6 +179,39 @@ class Planner {
     return headers_[at] = made->stop;
   }
 
+  // Interpreters come back to a switch after each step, and its jump is counted in a window: a copy of the switch up to
+  // there saves them the way to the window.
+  void lead_to_copied_switches() {
+    std::unordered_map<std::uint32_t, std::optional<std::int64_t>> copies;  // by what is led to
+    for (const Insn& insn : code_.insns()) {
+      if ((insn.kind != Kind::JmpNear && insn.kind != Kind::JccNear) || insn.odd || code_.jumped_into(insn)) continue;
+      const std::int64_t t = code_.target(insn);
+      if (t < 0 || t > insn.at || windows_.taken(insn.at) || !code_.starts().test(static_cast<std::size_t>(t)))
+        continue;
+      const auto [known, fresh] = copies.try_emplace(static_cast<std::uint32_t>(t));
+      if (fresh) known->second = copied_switch(code_.index_of(known->first));
+      if (!known->second) continue;
+      write_rel(edit(insn.end() - 4, 4), insn.end(), *known->second);
+      windows_.take(insn.at, insn.end());
+    }
+  }
+
+  // A copy of the code from here to a jump that is counted in a window, if all of it can be moved.
+  std::optional<std::int64_t> copied_switch(std::size_t first) {
+    constexpr std::size_t kLongest = 12;
+    const auto& insns = code_.insns();
+    std::size_t last = first;
+    while (last < insns.size() && last - first < kLongest && insns[last].kind != Kind::JmpIndirect) {
+      const bool branch = insns[last].kind == Kind::JccShort || insns[last].kind == Kind::JccNear;
+      const bool moves = branch || (effects_.movable(insns[last]) && !is_direct_branch(insns[last].kind));
+      if (!moves || last + 1 == insns.size() || insns[last + 1].at != insns[last].end()) return std::nullopt;
+      ++last;
+    }
+    const auto window = jump_windows_.find(last);
+    if (last == first || window == jump_windows_.end() || window->second.first <= first) return std::nullopt;
+    return trampolines_.copy_switch({first, last});
+  }
+
   // The call itself stays where it is, and with it the return address: what stands before it goes by way of a tick.
   bool before_call(std::size_t index) {
     const Insn& insn = code_.insns()[index];
@@ -187,15 +223,39 @@ class Planner {
     return true;
   }
 
-  // Who recurs through the call comes to an entry of its function again.
+  // Counts at an instruction that control passes on the way to the call in any case, where one is counted already or
+  // has room.
+  bool on_the_way(std::size_t index) {
+    constexpr std::size_t kFarthest = 48;
+    const auto& insns = code_.insns();
+    std::uint32_t stop = kNone;
+    std::vector<std::uint32_t> passed;
+    for (std::size_t i = index; i > 0 && index - i < kFarthest && !windows_.entered(insns[i].at); --i) {
+      if (insns[i - 1].end() != insns[i].at || ends_flow(insns[i - 1].kind)) break;
+      passed.push_back(insns[i - 1].at);
+    }
+    if (const auto known = std::ranges::find_if(passed, [this](auto at) { return headers_.contains(at); });
+        known != passed.end()) {
+      stop = headers_[*known];
+    }
+    for (std::size_t i = 0; i < passed.size() && stop == kNone; ++i) stop = count_at(passed[i], insns[index].at);
+    if (stop == kNone) return false;
+    plan_.sites.push_back({insns[index].at, stop, SiteKind::Call, Method::Header, insns[index].length});
+    return true;
+  }
+
+  // Who recurs through the call comes to an entry of its function again. All of them, or none: each counts all calls.
   void at_entries(std::size_t index) {
     const Insn& insn = code_.insns()[index];
     const std::vector<std::uint32_t> entries = sites_.entries_of(index);
-    std::uint32_t stop = kNone;
-    const bool counted = std::ranges::all_of(entries, [&](std::uint32_t at) {
-      stop = count_at(at);
-      return stop != kNone;
+    const bool possible = std::ranges::all_of(entries, [&](std::uint32_t at) {
+      return headers_.contains(at) || (code_.starts().test(at) && windows_.from(code_.index_of(at)));
     });
+    std::uint32_t stop = kNone;
+    const bool counted = possible && std::ranges::all_of(entries, [&](std::uint32_t at) {
+                           stop = count_at(at);
+                           return stop != kNone;
+                         });
     if (!counted) stop = kNone;
     plan_.sites.push_back({insn.at, stop, SiteKind::Call, stop == kNone ? Method::None : Method::Header, insn.length});
   }

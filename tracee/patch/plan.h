@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 14;
+inline constexpr std::uint32_t kPatcherVersion = 15;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place

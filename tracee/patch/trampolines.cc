@@ -205,7 +205,8 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
   if (is_direct_branch(insn.kind)) {
     const std::optional<std::size_t> loop = copied_loop(index);
     const bool jumps = insn.kind != Kind::Call && insn.kind != Kind::Loop;
-    if (jumps && !loop) {
+    // What leads forward is a way past a switch, which is seldom taken.
+    if (jumps && !loop && code_.target(insn) <= insn.at) {
       stop = count_on_the_way(piece, insn, *kind);
     } else {
       const std::size_t tick = loop ? *loop : tick_of(index);
@@ -232,6 +233,13 @@ void Trampolines::move(Piece& piece, std::size_t index, Method method) {
 std::optional<std::int64_t> Trampolines::copy_window(const Window& window, const RelMask& mask, Method method,
                                                      std::optional<std::uint32_t> jump) {
   return place_window(Piece{}, window, mask, method, jump.value_or(begin_of(window)));
+}
+
+std::optional<std::int64_t> Trampolines::copy_switch(const Window& window) {
+  const std::size_t sites = plan_.sites.size();
+  auto va = copy_window(window, RelMask{false, false, false, false}, Method::Window);
+  plan_.sites.resize(sites);  // the originals'
+  return va;
 }
 
 std::optional<Trampolines::Ticked> Trampolines::copy_header(const Window& window, const RelMask& mask) {

@@ -27,6 +27,9 @@ class Trampolines {
   // The tick that the direct branch at this index leads to, when taken backwards.
   std::size_t tick_of(std::size_t index);
   std::uint32_t stop_of_tick(std::size_t tick) const { return ticks_[tick].stop; }
+  // A copy of the code of a switch up to its jump, which is counted here as well; its block address. nullopt: no room.
+  // The window is none that is jumped from: the original stays.
+  std::optional<std::int64_t> copy_switch(const Window& window);
   // A copy of the window's instructions that goes on behind it, at a distance from the jump that suits the mask; its
   // block address. Adds the window's sites to the plan. nullopt: no room. `jump`: where the jump stands, unless it
   // begins the window.

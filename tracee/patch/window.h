@@ -47,6 +47,8 @@ class Windows {
   void take(const Window& window) { take(begin_of(window), end_of(window)); }
   void take(std::uint32_t begin, std::uint32_t end) { taken_.set_range(begin, end); }
   bool taken(std::uint32_t at) const { return taken_.test(at); }
+  // Control may come here otherwise than from the instruction before, which returns don't count for.
+  bool entered(std::uint32_t at) const { return entries_.test(at) || code_.targets().test(at); }
 
   std::uint32_t begin_of(const Window& w) const { return code_.insns()[w.first].at; }
   std::uint32_t end_of(const Window& w) const { return code_.insns()[w.last].end(); }
@@ -64,7 +66,6 @@ class Windows {
 
  private:
   bool fits(std::size_t index, std::size_t first, std::size_t last, std::uint32_t room = kJumpLength);
-  bool entered(std::uint32_t at) const { return entries_.test(at) || code_.targets().test(at); }
   void find_padding();
 
   const CodeMap& code_;

@@ -234,6 +234,7 @@ TEST_CASE("ticks are those counted by hand") {
     counts("carry", n, n, rounds(u - 1, 8));
     counts("recurse", n, n, u);
     counts("by_pointer", n, n, u);
+    counts("behind_call", n, n, u);
     counts("even", n, n, u / 2);
     counts("way_out", n, n, u - 1);
     counts("backward_only", n, n + 2, 0);

@@ -88,6 +88,24 @@ function by_pointer
 	ret
 done by_pointer
 
+# n ticks: likewise, but in front of the call there is another one, and room for a tick only in front of that.
+function behind_call
+0:	test %rdi, %rdi
+	jz 1f
+	lea 0b(%rip), %rdx
+	dec %rdi
+	call nothing
+	call *%rdx
+	inc %rax
+	ret
+1:	xor %eax, %eax
+	ret
+done behind_call
+function does_nothing
+nothing:
+	ret
+done does_nothing
+
 # n / 2 ticks: of two functions that call each other, one is counted. Returns n.
 function even
 even_n:	test %rdi, %rdi
@@ -187,7 +205,7 @@ guarded0:
 guarded1:
 	nop
 2:	inc %rax
-	jmp 1b
+	{disp32} jmp 1b
 3:	ret
 done guarded
 
