@@ -303,7 +303,8 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   const siginfo_t info = stop.kind == tracee::Stop::Kind::Signal ? task.siginfo() : siginfo_t{};
   const bool dispatched = stop.kind == tracee::Stop::Kind::Signal && agent::is_dispatch(info);
   Regs regs = task.regs();
-  if (dispatched) {
+  // Not when what it asked has been dealt with, and it stands elsewhere by now.
+  if (dispatched && info.si_call_addr == reinterpret_cast<void*>(regs.rip)) {
     // The call is made again, and reaches the kernel.
     regs.rip -= 2;
     regs.orig_rax = ~std::uint64_t{0};
