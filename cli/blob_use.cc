@@ -82,6 +82,11 @@ Result<> log_uses(const fs::path& trace, std::set<std::string>& used) {
     if (call != nullptr && call->mapping) note(*call->mapping, used);
     const auto* patch = std::get_if<PatchEvent>(&event->body);
     if (patch != nullptr && !patch->plan.hex.empty()) used.insert(patch->plan.hex);
+    if (const auto* start = std::get_if<StartEvent>(&event->body)) {
+      for (const StartEvent::Process& process : start->processes) {
+        for (const StartEvent::Module& module : process.modules) used.insert(module.plan.hex);
+      }
+    }
   }
 }
 

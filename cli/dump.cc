@@ -75,6 +75,13 @@ Described describe_event(const AttachEvent& event) {
                                 event.threads.size() == 1 ? "" : "s", event.program, shown_command(event.arguments))};
 }
 
+Described describe_event(const StartEvent& event) {
+  std::size_t threads = 0;
+  for (const StartEvent::Process& process : event.processes) threads += process.threads.size();
+  return {"start", fmt::format("a starting point: {} process{}, {} thread{}", event.processes.size(),
+                               event.processes.size() == 1 ? "" : "es", threads, threads == 1 ? "" : "s")};
+}
+
 Described describe_event(const ExitEvent& event) {
   std::string how;
   if (WIFSIGNALED(event.status)) {

@@ -97,6 +97,22 @@ void serialize(A& ar, AttachEvent& v) {
   ar(v.process, v.snapshot, v.program, v.arguments, v.threads, v.fork_advice, v.counted);
 }
 template <class A>
+void serialize(A& ar, StartEvent::Thread& v) {
+  ar(v.tid, v.regs, v.xstate, v.ticks, v.area, v.scratch, v.in_call, v.restarts);
+}
+template <class A>
+void serialize(A& ar, StartEvent::Module& v) {
+  ar(v.text, v.block, v.plan, v.module, v.undone);
+}
+template <class A>
+void serialize(A& ar, StartEvent::Process& v) {
+  ar(v.process, v.snapshot, v.program, v.arguments, v.threads, v.fork_advice, v.modules, v.counted);
+}
+template <class A>
+void serialize(A& ar, StartEvent& v) {
+  ar(v.processes, v.first);
+}
+template <class A>
 void serialize(A& ar, Mapping& v) {
   ar(v.start, v.end, v.prot, v.shared, v.grows_down, v.source, v.name);
 }
@@ -114,6 +130,8 @@ static_assert(sizeof(CloneEvent) == 264 && sizeof(ExecEvent) == 96 && sizeof(Exi
 static_assert(sizeof(InstructionEvent) == 440 && sizeof(CheckEvent) == 240 && sizeof(CheckEvent::Range) == 24);
 static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88 && sizeof(AttachEvent) == 152);
 static_assert(sizeof(AttachEvent::Thread) == 256 && sizeof(AttachEvent::ForkAdvice) == 24);
+static_assert(sizeof(StartEvent) == 32 && sizeof(StartEvent::Process) == 176 && sizeof(StartEvent::Module) == 88);
+static_assert(sizeof(StartEvent::Thread) == 296);
 static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
 
 // The part of a SyscallEvent that few calls have.

@@ -175,13 +175,46 @@ struct AttachEvent {
   bool counted = false;  // the address space has the agent, and its code counts ticks
 };
 
+// The state of the whole recording between two events. A log whose beginning was dropped (recorder/window.h) begins
+// with one, and so does its replay; a replay that comes from before passes it by.
+struct StartEvent {
+  struct Thread {
+    Tid tid;
+    Regs regs;
+    Bytes xstate;  // XSAVE standard format
+    Ticks ticks;   // made so far
+    RemoteAddr area;
+    Bytes scratch;          // what patched code has in the area
+    bool in_call = false;   // regs are those of SyscallEvent::Enter; its Exit is still to come
+    bool restarts = false;  // SyscallEvent::ret of its last call, which is made again
+  };
+  struct Module {
+    RemoteAddr text, block;
+    BlobId plan;         // a patch::Plan, encoded
+    std::string module;  // path, for people
+    bool undone = false;
+  };
+  struct Process {
+    Tid process;           // its leader, which may have ended
+    std::string snapshot;  // file name in the trace; of text, what the files say
+    std::string program;
+    std::vector<std::string> arguments;
+    std::vector<Thread> threads;  // those that live
+    std::vector<AttachEvent::ForkAdvice> fork_advice;
+    std::vector<Module> modules;  // that are patched
+    bool counted = false;         // the address space has the agent
+  };
+  std::vector<Process> processes;
+  Tid first;  // the recording's first process, which may have ended
+};
+
 // The last event: why the recording ended. Missing when the supervisor was killed.
 struct EndEvent {
   std::string reason;  // empty: the program ended
 };
 
 using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent,
-                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent, AttachEvent>;
+                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent, AttachEvent, StartEvent>;
 
 struct Event {
   EventNo no;

@@ -2,7 +2,8 @@
 //
 // A segment holds at most 64 MiB (one larger chunk may stand alone) and is a sequence of chunks: ChunkHeader, then one
 // zstd frame of event records (format/codec.h, format/calls.h). Chunks are numbered through the whole log, so a missing
-// one is noticed. Both the header and the compressed bytes are hashed.
+// one is noticed. Both the header and the compressed bytes are hashed. The first segments may have been dropped up to
+// one that begins with a StartEvent; the numbers of chunks and events then begin with those it has.
 #pragma once
 
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,8 +24,8 @@
 
 namespace tmrec {
 
-// 3: system calls may come in batches (format/calls.h).
-inline constexpr std::uint32_t kLogVersion = 3, kOldestLogVersion = 2;
+// 3: system calls may come in batches (format/calls.h); 4: StartEvent, with which a log may begin.
+inline constexpr std::uint32_t kLogVersion = 4, kOldestLogVersion = 2;
 
 struct ChunkHeader {
   static constexpr std::uint32_t kMagic = 0x4b435254;  // "TRCK"
@@ -43,6 +45,15 @@ static_assert(sizeof(ChunkHeader) == 64);
 
 // `<log directory>/000001` for 1.
 std::filesystem::path log_segment_path(const std::filesystem::path& trace_dir, std::uint64_t segment);
+
+// Where in a log something begins.
+struct LogPlace {
+  std::uint64_t segment = 0, sequence = 0;  // of the next chunk
+  EventNo event;                            // of the next event
+};
+
+// A log in `trace_dir`, whose directory is there, ends with this event at `place`, in a segment of its own.
+Result<void> write_log_end(const std::filesystem::path& trace_dir, const LogPlace& place, Event end);
 
 // Appends events; a thread of its own compresses and writes them. append() is for one thread at a time; the rest may be
 // called from any.
@@ -68,6 +79,14 @@ class LogWriter {
   EventNo append(Event event) noexcept;
   // The same for several system calls of one task. Returns the number of the last.
   EventNo append(CallBatch calls) noexcept;
+
+  // What is appended next begins a segment of its own. `then` is called, by another thread, once all before it is
+  // written and the segment is there; never, if the log fails. It must not throw.
+  void begin_segment(std::function<void(const LogPlace&)> then) noexcept;
+  // Segments before this one have been removed, or will be.
+  void forget_before(std::uint64_t segment) noexcept;
+  // Bytes in all segments so far.
+  std::uint64_t written() const noexcept;
 
   // Number of the last event appended; 0: none.
   EventNo last() const noexcept;
@@ -119,8 +138,10 @@ class LogReader {
   std::string where() const;
 
   std::filesystem::path trace_;
-  std::uint64_t segment_ = 0;       // now open; 0: none yet
-  std::uint64_t last_segment_ = 0;  // highest that exists
+  std::uint64_t segment_ = 0;        // now open
+  std::uint64_t first_segment_ = 1;  // lowest that exists
+  bool begins_ = true;               // no event has been read
+  std::uint64_t last_segment_ = 0;   // highest that exists
   Fd file_;
   std::uint64_t file_size_ = 0;
   std::uint64_t offset_ = 0;       // of the next chunk in the segment

@@ -27,11 +27,15 @@ constexpr std::uint64_t max_content(std::uint64_t compressed) {
   return (compressed / 4 + 1) * (std::uint64_t{128} << 10);
 }
 
-// Highest segment number in the directory; all below it must exist.
-Result<std::uint64_t> count_segments(const fs::path& trace_dir) {
+struct Segments {
+  std::uint64_t first = 0, last = 0;
+};
+
+// The numbers of those in the directory; all between must exist.
+Result<Segments> find_segments(const fs::path& trace_dir) {
   const fs::path directory = trace_dir / "log";
   std::error_code ec;
-  std::uint64_t highest = 0, found = 0;
+  std::uint64_t lowest = ~std::uint64_t{0}, highest = 0, found = 0;
   for (fs::directory_iterator it(directory, ec), end; !ec && it != end; it.increment(ec)) {
     const std::string name = it->path().filename().string();
     std::uint64_t number = 0;
@@ -40,11 +44,14 @@ Result<std::uint64_t> count_segments(const fs::path& trace_dir) {
         log_segment_path(trace_dir, number).filename() != name)
       return fail(ErrorKind::BadTrace, it->path().string() + ": not a segment of a log");
     highest = std::max(highest, number);
+    lowest = std::min(lowest, number);
     ++found;
   }
   if (ec) return fail_errno(directory.string(), ec.value(), ErrorKind::BadTrace);
-  if (found != highest) return fail(ErrorKind::BadTrace, directory.string() + ": a segment of the log is missing");
-  return highest;
+  if (found == 0) return Segments{1, 0};
+  if (lowest == 0 || found != highest - lowest + 1)
+    return fail(ErrorKind::BadTrace, directory.string() + ": a segment of the log is missing");
+  return Segments{lowest, highest};
 }
 
 }  // namespace
@@ -52,7 +59,10 @@ Result<std::uint64_t> count_segments(const fs::path& trace_dir) {
 Result<LogReader> LogReader::open(const fs::path& trace_dir) {
   LogReader reader;
   reader.trace_ = trace_dir;
-  TMREC_TRY(reader.last_segment_, count_segments(trace_dir));
+  TMREC_TRY(const Segments segments, find_segments(trace_dir));
+  reader.first_segment_ = segments.first;
+  reader.last_segment_ = segments.last;
+  reader.segment_ = segments.first - 1;
   return reader;
 }
 
@@ -60,7 +70,9 @@ Result<LogReader> LogReader::copy() const {
   LogReader other;
   other.trace_ = trace_;
   other.segment_ = segment_;
+  other.first_segment_ = first_segment_;
   other.last_segment_ = last_segment_;
+  other.begins_ = begins_;
   if (file_) {
     other.file_.reset(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
     if (!other.file_) return fail_errno(where());
@@ -119,9 +131,11 @@ Result<void> LogReader::check_header(const ChunkHeader& header, std::uint64_t av
   if (header.header_hash != XXH3_64bits(&header, offsetof(ChunkHeader, header_hash)))
     return bad("a chunk's header is damaged");
   if (header.version < kOldestLogVersion) return bad("a log of an unknown version");
-  if (header.sequence != sequence_ + 1)
+  const bool continues = !begins_ || first_segment_ == 1;
+  if (header.sequence == 0 || header.first_event == 0) return bad("a chunk's header makes no sense");
+  if (continues && header.sequence != sequence_ + 1)
     return bad(fmt::format("chunk {} where {} belongs", header.sequence, sequence_ + 1));
-  if (header.first_event != last_.value + 1)
+  if (continues && header.first_event != last_.value + 1)
     return bad(fmt::format("a chunk begins with event {}", header.first_event));
   if (header.events == 0 || header.raw_size == 0 || header.reserved != 0) return bad("a chunk's header makes no sense");
   // A chunk ends with the record that fills it, so it is at most one record and the usual size.
@@ -188,6 +202,7 @@ Result<bool> LogReader::load_chunk() {
     return std::unexpected(std::move(ok).error());
   }
   offset_ += sizeof header + header.compressed_size;
+  if (begins_) last_ = EventNo(header.first_event - 1);
   sequence_ = header.sequence;
   events_left_ = header.events;
   return true;
@@ -224,6 +239,9 @@ Result<std::optional<Event>> LogReader::decode_next() {
   if (event->no.value != last_.value + 1)
     return fail(ErrorKind::BadTrace,
                 fmt::format("{}: event {} where {} belongs", where(), event->no.value, last_.value + 1));
+  if (begins_ && first_segment_ != 1 && !std::holds_alternative<StartEvent>(event->body))
+    return fail(ErrorKind::BadTrace, where() + ": the beginning of the log is missing");
+  begins_ = false;
   --events_left_;
   last_ = event->no;
   return std::optional<Event>(std::move(*event));

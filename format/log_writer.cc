@@ -52,9 +52,10 @@ constexpr int compression_level(std::size_t waiting) {
 }
 
 struct Chunk {
-  Bytes records;
+  Bytes records = {};
   std::uint64_t first_event = 0;
-  std::uint32_t events = 0;
+  std::uint32_t events = 0;  // 0: no chunk, but where a segment begins
+  std::function<void(const LogPlace&)> then = {};
 };
 
 struct FreeContext {
@@ -73,6 +74,20 @@ class SegmentWriter {
   explicit SegmentWriter(fs::path trace) : trace_(std::move(trace)), context_(ZSTD_createCCtx()) {}
 
   Result<void> start() { return next_segment(); }
+  Result<void> start_at(const LogPlace& place) {
+    segment_ = place.segment - 1;
+    sequence_ = place.sequence - 1;
+    return next_segment();
+  }
+
+  // What is written next begins one, at the event of this number.
+  Result<LogPlace> begin_segment(EventNo event) {
+    if (written_ != 0) TMREC_CHECKED(next_segment());
+    return LogPlace{segment_, sequence_ + 1, event};
+  }
+
+  std::atomic<std::uint64_t> first_kept = 1;  // segment
+  std::atomic<std::uint64_t> total = 0;       // bytes
 
   // `waiting`: bytes of further chunks.
   Result<void> write(const Chunk& chunk, std::size_t waiting) {
@@ -102,12 +117,13 @@ class SegmentWriter {
       return fail_errno(path().string(), err);
     }
     written_ += out.size();
+    total.fetch_add(out.size(), std::memory_order_relaxed);
     if (out.capacity() > 4 * kChunkSize) out = Bytes();
     return {};
   }
 
   Result<void> sync() {
-    for (std::uint64_t i = 1; i <= segment_; ++i) {
+    for (std::uint64_t i = first_kept; i <= segment_; ++i) {
       const fs::path segment = log_segment_path(trace_, i);
       TMREC_TRY(Fd file, open_file(segment, O_RDONLY));
       if (::fsync(file.get()) != 0) return fail_errno(segment.string());
@@ -168,6 +184,7 @@ struct LogWriter::Impl {
   }
 
   void run();
+  Result<void> begin_segment(const Chunk& where);
   bool take_chunk(std::unique_lock<std::mutex>& lock, Chunk& chunk);
   template <class Encode>
   EventNo append(std::uint32_t events, Encode&& encode);
@@ -212,6 +229,12 @@ bool LogWriter::Impl::take_chunk(std::unique_lock<std::mutex>& lock, Chunk& chun
   }
 }
 
+Result<void> LogWriter::Impl::begin_segment(const Chunk& where) {
+  TMREC_TRY(const LogPlace place, segments.begin_segment(EventNo(where.first_event)));
+  where.then(place);
+  return {};
+}
+
 void LogWriter::Impl::run() {
   std::unique_lock lock(mutex);
   Chunk chunk;
@@ -220,7 +243,7 @@ void LogWriter::Impl::run() {
     lock.unlock();
     Result<void> written;
     try {
-      written = segments.write(chunk, waiting);
+      written = chunk.events == 0 ? begin_segment(chunk) : segments.write(chunk, waiting);
     } catch (const std::exception& e) {
       written = fail(ErrorKind::System, fmt::format("writing the log: {}", e.what()));
     }
@@ -341,6 +364,18 @@ EventNo LogWriter::append(CallBatch calls) noexcept {
   });
 }
 
+void LogWriter::begin_segment(std::function<void(const LogPlace&)> then) noexcept {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->failed || impl_->closing) return;
+  if (impl_->open.events != 0) impl_->hand_over();
+  impl_->queue.push_back(Chunk{.first_event = impl_->next, .then = std::move(then)});
+  impl_->work.notify_one();
+}
+
+void LogWriter::forget_before(std::uint64_t segment) noexcept { impl_->segments.first_kept = segment; }
+
+std::uint64_t LogWriter::written() const noexcept { return impl_->segments.total.load(std::memory_order_relaxed); }
+
 EventNo LogWriter::last() const noexcept { return EventNo(impl_->last.load(std::memory_order_relaxed)); }
 
 bool LogWriter::failed() const noexcept { return impl_->failed.load(std::memory_order_acquire); }
@@ -359,6 +394,15 @@ Result<void> LogWriter::finish() {
   if (impl_->thread.joinable()) impl_->thread.join();
   if (failed()) return std::unexpected(error());
   return impl_->segments.sync();
+}
+
+Result<void> write_log_end(const fs::path& trace_dir, const LogPlace& place, Event end) {
+  Chunk chunk{.first_event = place.event.value, .events = 1};
+  end.no = place.event;
+  if (!encode(end, chunk.records)) return fail(ErrorKind::System, "the last event is too large");
+  SegmentWriter segments(trace_dir);
+  TMREC_CHECKED(segments.start_at(place));
+  return segments.write(chunk, 0);
 }
 
 }  // namespace tmrec

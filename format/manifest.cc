@@ -72,7 +72,9 @@ void serialize(A& ar, Manifest& v) {
   ar(FIELD(complete), FIELD(end_reason), FIELD(exit_status), FIELD(events), FIELD(duration_ns), FIELD(refused),
      FIELD(notes));
   // Fields that came later are missing in older manifests.
-  if constexpr (A::is_saving::value) ar(FIELD(created_fraction_ns));
+  if constexpr (A::is_saving::value) {
+    ar(FIELD(created_fraction_ns), FIELD(first_event), FIELD(starts), FIELD(longest_start_ms));
+  }
 }
 
 #undef FIELD
@@ -125,10 +127,10 @@ Result<void> Manifest::save(const fs::path& trace_dir) const {
 namespace {
 
 // 0: the manifest does not have it, or it is not up to `most`.
-std::uint32_t later_field(const std::string& json, const char* name, std::uint32_t most) {
+std::uint64_t later_field(const std::string& json, const char* name, std::uint64_t most = ~std::uint64_t{0}) {
   struct Field {
     const char* name;
-    std::uint32_t value = 0;
+    std::uint64_t value = 0;
     void serialize(cereal::JSONInputArchive& ar) { ar(cereal::make_nvp(name, value)); }
   } field{name};
   try {
@@ -163,7 +165,10 @@ Result<Manifest> Manifest::parse(const std::string& json, const std::string& nam
     std::istringstream second(json);
     cereal::JSONInputArchive ar(second);
     ar(cereal::make_nvp("tmrec_trace", manifest));
-    manifest.created_fraction_ns = later_field(json, "created_fraction_ns", 999'999'999);
+    manifest.created_fraction_ns = static_cast<std::uint32_t>(later_field(json, "created_fraction_ns", 999'999'999));
+    manifest.first_event = std::max<std::uint64_t>(later_field(json, "first_event"), 1);
+    manifest.starts = later_field(json, "starts");
+    manifest.longest_start_ms = later_field(json, "longest_start_ms");
     return manifest;
   } catch (const std::exception&) {
     // cereal's words quote its source and mean nothing to the reader of a trace.

@@ -15,7 +15,7 @@
 namespace tmrec {
 
 // Moves with every change of what is in a trace that older readers would misunderstand.
-inline constexpr std::uint32_t kTraceVersion = 3;  // 3: AttachEvent
+inline constexpr std::uint32_t kTraceVersion = 4;  // 3: AttachEvent, 4: StartEvent
 
 // Something that happened `count` times.
 struct Tally {
@@ -63,6 +63,9 @@ struct Manifest {
   std::int32_t exit_status = 0;  // what record returned: the program's, or 128+N after signal N
   std::uint64_t events = 0;
   std::uint64_t duration_ns = 0;
+  std::uint64_t first_event = 1;  // that the log has: those before were dropped by a flight recorder
+  // A flight recorder's: how often it has stood still for a starting point, and the longest time, milliseconds.
+  std::uint64_t starts = 0, longest_start_ms = 0;
   std::vector<Tally> refused;  // calls answered as by a kernel without them
   std::vector<Tally> notes;    // met: rdtsc, unknown ioctls, setuid programs run without privilege
 

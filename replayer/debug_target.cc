@@ -94,7 +94,7 @@ Result<void> DebugTarget::go_to_birth(std::optional<Tid> process) {
     if (brief == nullptr && process)
       return fail(ErrorKind::Usage, fmt::format("the recording has no process {}", process->value));
     if (brief == nullptr) return fail(ErrorKind::BadTrace, "the recording has no program");
-    if (!process && history_.birth_of(brief->task)) process = brief->task;
+    if (!process) process = history_.first_process();
     if (process) birth = history_.birth_of(*process).value_or(EventNo(0));
   }
   process_ = *process;

@@ -45,6 +45,8 @@ std::string one_line(const Event& event) {
         if constexpr (std::is_same_v<Body, CloneEvent>) return fmt::format("new task {}", body.child.value);
         if constexpr (std::is_same_v<Body, ExecEvent>) return fmt::format("executes {}", body.program);
         if constexpr (std::is_same_v<Body, AttachEvent>) return fmt::format("joins {}", body.program);
+        if constexpr (std::is_same_v<Body, StartEvent>)
+          return fmt::format("starting point of {} processes", body.processes.size());
         if constexpr (std::is_same_v<Body, ExitEvent>) return fmt::format("exit, status {:#x}", body.status);
         if constexpr (std::is_same_v<Body, InstructionEvent>)
           return fmt::format("trapping instruction at {:#x}", body.before.rip);

@@ -167,6 +167,15 @@ Result<std::unique_ptr<Task>> Session::first_task(Tid tid, Tid process, const Sn
   return task;
 }
 
+Result<void> Session::set_fork_advice(Task& task, const std::vector<AttachEvent::ForkAdvice>& advices) {
+  for (const AttachEvent::ForkAdvice& advice : advices) {
+    constexpr std::uint32_t kMadvise = SYS_madvise;
+    const std::uint64_t args[6] = {advice.start.value, advice.size, static_cast<std::uint64_t>(advice.advice), 0, 0, 0};
+    TMREC_CHECKED(task.space->perform(*task.stub, kMadvise, args, 0, std::nullopt, objects_));
+  }
+  return {};
+}
+
 Result<void> Session::apply_attach(Tid tid, const AttachEvent& event) {
   if (event.threads.empty() || event.threads.front().tid != tid) {
     return fail(ErrorKind::BadTrace, "a process without threads");
@@ -179,11 +188,7 @@ Result<void> Session::apply_attach(Tid tid, const AttachEvent& event) {
   if (first_process_.value == 0) first_process_ = event.process;
   TMREC_TRY(const Snapshot snapshot, this->snapshot(event.snapshot));
   TMREC_TRY(auto first, first_task(tid, event.process, snapshot, event.counted, event.threads.front().ticks));
-  for (const AttachEvent::ForkAdvice& advice : event.fork_advice) {
-    constexpr std::uint32_t kMadvise = SYS_madvise;
-    const std::uint64_t args[6] = {advice.start.value, advice.size, static_cast<std::uint64_t>(advice.advice), 0, 0, 0};
-    TMREC_CHECKED(first->space->perform(*first->stub, kMadvise, args, 0, std::nullopt, objects_));
-  }
+  TMREC_CHECKED(set_fork_advice(*first, event.fork_advice));
   const std::shared_ptr<Space> space = first->space;
   Task* const leader = (tasks_[tid] = std::move(first)).get();
   leader->regs = event.threads.front().regs;

@@ -2,6 +2,7 @@
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <algorithm>
 
 #include <cstring>
 #include <filesystem>
@@ -26,6 +27,15 @@ std::string merged(const std::string& path) {
   return path;
 }
 
+std::optional<Tid> begins_with(const Event& event) {
+  if (std::holds_alternative<ExecEvent>(event.body)) return event.tid;
+  if (const auto* attach = std::get_if<AttachEvent>(&event.body)) return attach->process;
+  const auto* start = std::get_if<StartEvent>(&event.body);
+  if (start == nullptr || start->processes.empty()) return {};
+  const auto lives = std::ranges::find(start->processes, start->first, &StartEvent::Process::process);
+  return lives != start->processes.end() ? start->first : start->processes.front().process;
+}
+
 }  // namespace
 
 void History::rename(Tid task, EventNo event, std::string name) { names_[task].emplace_back(event, std::move(name)); }
@@ -39,6 +49,7 @@ void History::add_file(const MapSource& source) {
 }
 
 void History::note(const Event& event) {
+  if (!first_) first_ = begins_with(event);
   if (const auto* exec = std::get_if<ExecEvent>(&event.body)) {
     images_[event.tid].push_back({event.no, exec->snapshot, exec->program});
     births_.emplace(event.tid, event.no);
@@ -50,6 +61,16 @@ void History::note(const Event& event) {
     for (const AttachEvent::Thread& thread : attach->threads) {
       process_of_[thread.tid] = attach->process;
       rename(thread.tid, event.no, file_name(attach->program));
+    }
+  } else if (const auto* start = std::get_if<StartEvent>(&event.body)) {
+    if (!images_.empty()) return;  // passed by
+    for (const StartEvent::Process& process : start->processes) {
+      images_[process.process].push_back({event.no, process.snapshot, process.program});
+      births_.emplace(process.process, event.no);
+      for (const StartEvent::Thread& thread : process.threads) {
+        process_of_[thread.tid] = process.process;
+        rename(thread.tid, event.no, file_name(process.program));
+      }
     }
   } else if (const auto* clone = std::get_if<CloneEvent>(&event.body)) {
     rename(clone->child, event.no, name_of(event.tid, event.no));

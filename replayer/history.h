@@ -26,6 +26,8 @@ class History {
     std::string program;
   };
   const Image* image_of(Tid process, EventNo after) const;
+  // The one that the recording begins with, or the first of those it begins with; nothing: not noted yet.
+  std::optional<Tid> first_process() const { return first_; }
   // The event after which a process exists.
   std::optional<EventNo> birth_of(Tid process) const;
   // As set by itself, or inherited; of what `after` has come to.
@@ -47,6 +49,7 @@ class History {
   std::map<Tid, Tid> process_of_;
   std::map<Tid, std::vector<std::pair<EventNo, std::string>>> names_;
   std::map<std::string, BlobId> files_;
+  std::optional<Tid> first_;
 };
 
 }  // namespace tmrec::replayer

@@ -14,7 +14,7 @@ namespace tmrec::replayer {
 namespace {
 
 Result<void> copy_content(int from, int to) {
-  struct stat file{};
+  struct stat file {};
   if (fstat(from, &file) < 0) return fail_errno("cannot read a blob");
   if (ftruncate(to, file.st_size) < 0) return fail_errno("cannot size a mapped object");
   std::vector<std::uint8_t> buffer(1 << 20);
@@ -80,6 +80,7 @@ Result<int> Objects::show(const MapSource& source, bool shared) {
 
 Result<void> Objects::copy_from(const Objects& other,
                                 const std::function<Result<void>(BackingId, std::uint64_t, int)>& each) {
+  midway_ = other.midway_;
   for (const auto& [id, theirs] : other.objects_) {
     Object& ours = objects_[id];
     ours.loaded = theirs.loaded;
@@ -87,7 +88,7 @@ Result<void> Objects::copy_from(const Objects& other,
       return fail_errno("cannot keep a blob open");
     }
     if (theirs.memfd < 0) continue;
-    struct stat file{};
+    struct stat file {};
     if (fstat(theirs.memfd, &file) < 0) return fail_errno("cannot read a mapped object");
     ours.memfd = memfd_create("tmrec-object", MFD_CLOEXEC);
     if (ours.memfd < 0) return fail_errno("cannot create a memory file");
@@ -97,8 +98,21 @@ Result<void> Objects::copy_from(const Objects& other,
   return {};
 }
 
+Result<void> Objects::make_room(const MapSource& source) {
+  Object& object = objects_[source.backing.value];
+  if (object.memfd < 0 && object.blob_fd >= 0) return {};
+  if (object.memfd < 0) object.memfd = memfd_create("tmrec-object", MFD_CLOEXEC);
+  if (object.memfd < 0) return fail_errno("cannot create a memory file");
+  struct stat file {};
+  if (fstat(object.memfd, &file) < 0) return fail_errno("cannot read a mapped object");
+  if (static_cast<std::uint64_t>(file.st_size) >= source.size) return {};
+  if (ftruncate(object.memfd, static_cast<off_t>(source.size)) < 0) return change_failed(errno);
+  return {};
+}
+
 Result<void> Objects::change(const FileChange& change) {
   auto it = objects_.find(change.backing.value);
+  if (it == objects_.end() && midway_) return {};
   if (it == objects_.end()) {
     return fail(ErrorKind::BadTrace,
                 fmt::format("a change to object {}, which was never mapped", change.backing.value));

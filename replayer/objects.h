@@ -30,6 +30,10 @@ class Objects {
   // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
   Result<int> show(const MapSource& source, bool shared);
   Result<void> change(const FileChange& change);
+  // The replay begins in the middle of a recording: changes to objects that are not there yet mean nothing.
+  void begin_midway() { midway_ = true; }
+  // The object of this source is there, with room for what the source says; its content comes from elsewhere.
+  Result<void> make_room(const MapSource& source);
   const std::shared_ptr<BlobStore>& blobs() const { return blobs_; }
 
   // Takes over all of `other` as it is now; this one is empty. Objects that have become memfds are copied: `each` gets
@@ -55,6 +59,7 @@ class Objects {
   std::shared_ptr<BlobStore> blobs_;
   std::function<Result<void>(BackingId, int)> show_everywhere_;
   std::unordered_map<std::uint32_t, Object> objects_;
+  bool midway_ = false;
 };
 
 }  // namespace tmrec::replayer

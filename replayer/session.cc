@@ -120,6 +120,7 @@ Result<void> Session::apply(const Event& event) {
   if (std::holds_alternative<SwitchEvent>(event.body)) return {};
   if (const auto* exec = std::get_if<ExecEvent>(&event.body)) return apply_exec(event.tid, *exec);
   if (const auto* attach = std::get_if<AttachEvent>(&event.body)) return apply_attach(event.tid, *attach);
+  if (const auto* start = std::get_if<StartEvent>(&event.body)) return apply_start(*start);
   TMREC_TRY(Task * of, task(event.tid));
   return std::visit(
       [&](const auto& body) -> Result<void> {

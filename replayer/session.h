@@ -131,6 +131,13 @@ class Session {
   Result<void> apply_to(Task& task, const ExitEvent& event);
   Result<void> apply_exec(Tid tid, const ExecEvent& event);
   Result<void> apply_attach(Tid tid, const AttachEvent& event);
+  Result<void> set_fork_advice(Task& task, const std::vector<AttachEvent::ForkAdvice>& advices);
+  // starting.cc
+  Result<void> apply_start(const StartEvent& event);
+  Result<void> begin_process(const StartEvent::Process& process);
+  Result<void> begin_thread(Task& task, const StartEvent::Thread& thread);
+  Result<void> begin_module(Task& task, const StartEvent::Module& module);
+  Result<void> pass_start(const StartEvent& event);
   Result<Snapshot> snapshot(const std::string& name) const;
   Result<std::unique_ptr<Task>> first_task(Tid tid, Tid process, const Snapshot& snapshot, bool counted, Ticks ticks);
 

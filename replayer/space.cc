@@ -72,6 +72,15 @@ Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_
   return expect("mapping a file", at, static_cast<std::int64_t>(start));
 }
 
+namespace {
+
+// Shared memory of a recording that the replay does not see the beginning of.
+bool is_filled_by_pages(const Mapping& mapping) {
+  return mapping.shared && mapping.source.kind == MapSource::Kind::File && mapping.source.blob.hex.empty();
+}
+
+}  // namespace
+
 Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Objects& objects) {
   TMREC_TRY(auto memory, tracee::RemoteMemory::open(stub.tid()));
   Space space(std::move(memory));
@@ -89,8 +98,11 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
     if (mapping.grows_down) flags |= MAP_GROWSDOWN | MAP_STACK;
     if (mapping.source.kind != MapSource::Kind::File) flags |= MAP_NORESERVE;  // a program may reserve terabytes
     if (mapping.name == "[vdso]") space.vdso_ = mapping.start.value;
-    TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start, mapping.prot, flags, mapping.source,
-                            objects));
+    // The pages of one that is shared are written through it.
+    const bool filled = is_filled_by_pages(mapping);
+    if (filled) TMREC_CHECKED(objects.make_room(mapping.source));
+    TMREC_CHECKED(space.map(stub, mapping.start.value, mapping.end - mapping.start,
+                            filled ? PROT_READ | PROT_WRITE : mapping.prot, flags, mapping.source, objects));
     // Attached segments can be detached (shmdt(2)).
     if (mapping.shared && mapping.source.path.starts_with("/SYSV")) {
       space.segments_[mapping.start.value] = mapping.end - mapping.start;
@@ -101,6 +113,14 @@ Result<Space> Space::build(tracee::Stopped& stub, const Snapshot& snapshot, Obje
       return fail(ErrorKind::BadTrace,
                   fmt::format("the snapshot has content at {:#x}, where it maps nothing", page.addr.value));
     }
+  }
+  for (const Mapping& mapping : snapshot.mappings) {
+    constexpr int kWritable = PROT_READ | PROT_WRITE;
+    if (!is_filled_by_pages(mapping) || mapping.prot == kWritable) continue;
+    const std::int64_t done =
+        call_in_stub(stub, SYS_mprotect,
+                     {mapping.start.value, mapping.end - mapping.start, static_cast<std::uint64_t>(mapping.prot)});
+    TMREC_CHECKED(expect("mprotect", done, 0));
   }
   return space;
 }

@@ -43,15 +43,18 @@ Result<void> Timeline::begin_here(Tid process) {
 }
 
 Result<const Timeline::Brief*> Timeline::brief(EventNo event) {
-  while (briefs_.size() < event.value) {
+  static const Brief kDropped{};
+  while (briefs_.size() + before_ < event.value) {
     TMREC_TRY(const auto next, log_.next());
     if (!next) return nullptr;
+    if (briefs_.empty()) before_ = next->no.value - 1;
     if (on_read) on_read(*next);
     const bool runs = comes_by_itself(*next, in_call_.contains(next->tid));
     briefs_.push_back({next->tid, next->ticks, runs, sets_task(*next), begins_tick(*next), next->time_ns});
     note_call(*next);
   }
-  return event.value == 0 ? nullptr : &briefs_[event.value - 1];
+  if (event.value == 0) return nullptr;
+  return event.value <= before_ ? &kDropped : &briefs_[event.value - 1 - before_];
 }
 
 void Timeline::note_call(const Event& event) {
@@ -63,6 +66,12 @@ void Timeline::note_call(const Event& event) {
   } else if (const auto* const exec = std::get_if<ExecEvent>(&event.body)) {
     in_call_.erase(exec->former);
     in_call_.erase(event.tid);
+  } else if (const auto* const start = std::get_if<StartEvent>(&event.body)) {
+    for (const StartEvent::Process& process : start->processes) {
+      for (const StartEvent::Thread& thread : process.threads) {
+        if (thread.in_call) in_call_.insert(thread.tid);
+      }
+    }
   }
 }
 

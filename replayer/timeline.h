@@ -58,7 +58,7 @@ class Timeline {
     bool at_tick = false;  // at the first instruction with its count
     std::uint64_t time_ns = 0;
   };
-  // nullptr: the log has no such event.
+  // nullptr: the log has no such event. Of those that were dropped nothing is known.
   Result<const Brief*> brief(EventNo event);
   // Called once for each event that is read for brief().
   std::function<void(const Event&)> on_read;
@@ -107,7 +107,8 @@ class Timeline {
   std::vector<Checkpoint> checkpoints_;  // in the order of positions
   LogReader log_;
   std::vector<Brief> briefs_;
-  std::set<Tid> in_call_;  // behind the last of briefs_
+  std::uint64_t before_ = 0;  // events that the log does not have any more
+  std::set<Tid> in_call_;     // behind the last of briefs_
   Position begin_;
   bool given_up_ = false;  // while backward() searches
   Tid process_;

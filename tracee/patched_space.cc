@@ -27,6 +27,17 @@ MapsLine PatchedModule::covered_at(RemoteAddr addr) const {
   return found == covered.end() ? MapsLine{} : *found;
 }
 
+void PatchedModule::show_original(RemoteAddr start, Bytes& bytes) const {
+  if (start >= text_end() || start + bytes.size() <= text) return;
+  const std::uint8_t* original = plan->originals().data();
+  for (const patch::Edit& edit : plan->edits) {
+    const std::uint64_t at = text.value + edit.program;
+    for (std::uint32_t i = 0; i < edit.length; ++i, ++original) {
+      if (at + i >= start.value && at + i - start.value < bytes.size()) bytes[at + i - start.value] = *original;
+    }
+  }
+}
+
 const PatchedModule* PatchedSpace::with_block(std::uint64_t addr) const {
   auto found = std::ranges::find_if(modules_, [&](const PatchedModule& m) { return m.in_block(addr); });
   return found == modules_.end() ? nullptr : &*found;
@@ -169,6 +180,14 @@ bool PatchedSpace::apply(const RemoteMemory& memory, PatchedModule module, Block
     });
     return write_piece(memory, module, piece, buffer.data());
   });
+}
+
+bool PatchedSpace::apply_undone(const RemoteMemory& memory, PatchedModule module, Block block) {
+  const auto& bytes = module.plan->block;
+  if (block == Block::Empty && !memory.write(module.block.value, bytes.data(), bytes.size())) return false;
+  module.undone = true;
+  modules_.push_back(std::move(module));
+  return true;
 }
 
 void PatchedSpace::begin_image(const RemoteMemory& memory, PatchedModule module) {

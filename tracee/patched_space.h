@@ -30,6 +30,8 @@ struct PatchedModule {
   bool in_text(std::uint64_t addr) const { return addr >= text.value && addr < text_end().value; }
   bool in_block(std::uint64_t addr) const { return addr >= block.value && addr < block_end().value; }
   MapsLine covered_at(RemoteAddr addr) const;  // without a name: nothing is
+  // In bytes that were read at `start`, text becomes what the program knows; the text is patched.
+  void show_original(RemoteAddr start, Bytes& bytes) const;
 };
 
 // Where the text of a module lies, that has been mapped from this offset of its file at `start`.
@@ -54,6 +56,9 @@ class PatchedSpace {
   // `untouched`: the text's bytes, where memory is known to show them, and need not be read; else empty.
   enum class Block { Empty, Filled };
   bool apply(const RemoteMemory& memory, PatchedModule module, Block block = Block::Empty, patch::Bytes untouched = {});
+  // The text is the program's own again already; the trampolines are mapped, and written unless they were mapped with
+  // it. False: there is no memory for them.
+  bool apply_undone(const RemoteMemory& memory, PatchedModule module, Block block);
   // An image of the module is about to be mapped in place of `covered`, and the trampolines are mapped.
   void begin_image(const RemoteMemory& memory, PatchedModule module);
   // The program gave back its own copies of pages in [start, end) (MADV_DONTNEED): makes them again what they were.

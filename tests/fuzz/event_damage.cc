@@ -133,6 +133,16 @@ void damage_body(Event& event, Random& random) {
   } else if (auto* attach = std::get_if<AttachEvent>(&event.body)) {
     if (auto* thread = one_of(attach->threads, random)) damage_registers(thread->regs, random);
     if (auto* advice = one_of(attach->fork_advice, random)) advice->start = RemoteAddr(evil_number(random));
+  } else if (auto* start = std::get_if<StartEvent>(&event.body)) {
+    StartEvent::Process* const process = one_of(start->processes, random);
+    if (process == nullptr) return;
+    if (auto* thread = one_of(process->threads, random)) {
+      damage_registers(thread->regs, random);
+      if (random.below(4) == 0) thread->area = RemoteAddr(evil_number(random));
+      if (random.below(4) == 0) thread->scratch.resize(random.below(80));
+    }
+    if (auto* module = one_of(process->modules, random))
+      (random.below(2) == 0 ? module->text : module->block) = RemoteAddr(evil_number(random));
   } else if (auto* ended = std::get_if<ExitEvent>(&event.body)) {
     ended->memory.push_back({RemoteAddr(evil_number(random)), Bytes(8, 0), false});
   } else if (auto* instruction = std::get_if<InstructionEvent>(&event.body)) {

@@ -260,3 +260,62 @@ TEST_CASE("a log is created once") {
   REQUIRE_FALSE(again);
   CHECK(again.error().text.find("log: File exists") != std::string::npos);
 }
+
+namespace {
+
+Event start_event() {
+  for (Event& event : samples::events()) {
+    if (std::holds_alternative<StartEvent>(event.body)) return event;
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a log whose beginning was dropped begins with a starting point") {
+  const samples::TemporaryDirectory scratch;
+  LogPlace begun, end;
+  {
+    auto log = LogWriter::create(scratch.path());
+    REQUIRE(log);
+    for (int i = 0; i < 3; ++i) (*log)->append(call_with(10));
+    (*log)->begin_segment([&](const LogPlace& place) { begun = place; });
+    CHECK((*log)->append(start_event()) == EventNo(4));
+    (*log)->append(call_with(10));
+    (*log)->begin_segment([&](const LogPlace& place) { end = place; });
+    REQUIRE((*log)->finish());
+  }
+  CHECK(begun.segment == 2);
+  CHECK(begun.event == EventNo(4));
+  CHECK(end.segment == 3);
+  CHECK(end.event == EventNo(6));
+  CHECK(read_all(scratch.path()).events.size() == 5);
+  fs::remove(log_segment_path(scratch.path(), 3));
+  Event last;
+  last.body = EndEvent{"saved"};
+  REQUIRE(write_log_end(scratch.path(), end, last));
+  fs::remove(log_segment_path(scratch.path(), 1));
+  const ReadLog rest = read_all(scratch.path());
+  CHECK(rest.error.empty());
+  REQUIRE(rest.events.size() == 3);
+  CHECK(rest.events[0].no == EventNo(4));
+  CHECK(std::holds_alternative<StartEvent>(rest.events[0].body));
+  CHECK(std::holds_alternative<EndEvent>(rest.events[2].body));
+}
+
+TEST_CASE("another beginning is missing") {
+  const samples::TemporaryDirectory scratch;
+  {
+    auto log = LogWriter::create(scratch.path());
+    REQUIRE(log);
+    (*log)->append(call_with(10));
+    (*log)->begin_segment([](const LogPlace&) {});
+    (*log)->append(call_with(10));
+    REQUIRE((*log)->finish());
+  }
+  CHECK(read_all(scratch.path()).events.size() == 2);
+  fs::remove(log_segment_path(scratch.path(), 1));
+  const ReadLog rest = read_all(scratch.path());
+  CHECK(rest.events.empty());
+  CHECK(rest.error.find("the beginning of the log is missing") != std::string::npos);
+}

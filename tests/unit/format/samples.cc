@@ -97,6 +97,9 @@ bool same(const PatchEvent& a, const PatchEvent& b) {
 bool same(const Mapping& a, const Mapping& b);
 bool same(const AttachEvent::Thread& a, const AttachEvent::Thread& b);
 bool same(const AttachEvent::ForkAdvice& a, const AttachEvent::ForkAdvice& b);
+bool same(const StartEvent::Thread& a, const StartEvent::Thread& b);
+bool same(const StartEvent::Module& a, const StartEvent::Module& b);
+bool same(const StartEvent::Process& a, const StartEvent::Process& b);
 
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
@@ -166,6 +169,25 @@ bool same(const AttachEvent& a, const AttachEvent& b) {
   return process == b.process && name == b.snapshot && program == b.program && arguments == b.arguments &&
          same(threads, b.threads) && same(fork_advice, b.fork_advice) && counted == b.counted;
 }
+bool same(const StartEvent::Thread& a, const StartEvent::Thread& b) {
+  const auto& [tid, r, xstate, ticks, area, scratch, in_call, restarts] = a;
+  return tid == b.tid && r == b.regs && xstate == b.xstate && ticks == b.ticks && area == b.area &&
+         scratch == b.scratch && in_call == b.in_call && restarts == b.restarts;
+}
+bool same(const StartEvent::Module& a, const StartEvent::Module& b) {
+  const auto& [text, block, plan, module, undone] = a;
+  return text == b.text && block == b.block && plan == b.plan && module == b.module && undone == b.undone;
+}
+bool same(const StartEvent::Process& a, const StartEvent::Process& b) {
+  const auto& [process, name, program, arguments, threads, fork_advice, modules, counted] = a;
+  return process == b.process && name == b.snapshot && program == b.program && arguments == b.arguments &&
+         same(threads, b.threads) && same(fork_advice, b.fork_advice) && same(modules, b.modules) &&
+         counted == b.counted;
+}
+bool same(const StartEvent& a, const StartEvent& b) {
+  const auto& [processes, first] = a;
+  return same(processes, b.processes) && first == b.first;
+}
 bool same(const Mapping& a, const Mapping& b) {
   const auto& [start, end, prot, shared, grows_down, source, name] = a;
   return start == b.start && end == b.end && prot == b.prot && shared == b.shared && grows_down == b.grows_down &&
@@ -216,7 +238,18 @@ std::vector<Event> events() {
                                   {{Tid(77), regs(9600), bytes(64, 3), Ticks(5)}, {Tid(81), regs(9700), {}, Ticks(6)}},
                                   {{RemoteAddr(0x5000), 0x2000, 18}},
                                   true});
-  static_assert(std::variant_size_v<EventBody> == 12, "a new kind of event wants a sample");
+  bodies.emplace_back(StartEvent{
+      {{Tid(77),
+        "snapshot-13-77.core",
+        "/usr/sbin/service",
+        {"service"},
+        {{Tid(77), regs(9800), bytes(64, 4), Ticks(7), RemoteAddr(0x550110060000), bytes(72, 5), true, false},
+         {Tid(82), regs(9900), {}, Ticks(8), {}, {}, false, true}},
+        {{RemoteAddr(0x6000), 0x1000, 10}},
+        {{RemoteAddr(0x401000), RemoteAddr(0x300000), {std::string(32, 'c')}, "/usr/lib/libc.so", true}},
+        true}},
+      Tid(76)});
+  static_assert(std::variant_size_v<EventBody> == 13, "a new kind of event wants a sample");
   std::vector<Event> out;
   for (EventBody& body : bodies) {
     const std::uint64_t no = out.size() + 1;
