@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "format/blob_store.h"
 #include "format/file_io.h"
@@ -39,6 +40,8 @@ class Follower {
 
   Result<void> follow(const Event& event) {
     const std::int32_t tid = event.tid.value;
+    const bool begins = std::exchange(begins_, false);
+    if (const auto* start = std::get_if<StartEvent>(&event.body)) return begins ? follow(*start) : Result<void>{};
     if (std::holds_alternative<TickEvent>(event.body)) {
       ++facts_.stops;
       at_tick_.insert(tid);
@@ -57,6 +60,17 @@ class Follower {
   CodeFacts facts() && { return std::move(facts_); }
 
  private:
+  // What was patched before the log begins.
+  Result<void> follow(const StartEvent& event) {
+    for (const StartEvent::Process& process : event.processes) {
+      for (const StartEvent::Module& module : process.modules) {
+        TMREC_CHECKED(
+            follow(PatchEvent{PatchEvent::Kind::Applied, module.text, module.block, module.plan, module.module}));
+      }
+    }
+    return {};
+  }
+
   Result<void> follow(const PatchEvent& event) {
     if (event.kind == PatchEvent::Kind::Undone) ++facts_.undone;
     if (event.kind != PatchEvent::Kind::Applied) return {};
@@ -73,7 +87,7 @@ class Follower {
     if (!BlobStore::valid(event.plan)) return fail(ErrorKind::BadTrace, "a patch without its plan");
     TMREC_TRY(const int fd, blobs_.open_verified(event.plan));
     const Fd file(fd);
-    struct stat status{};
+    struct stat status {};
     if (::fstat(fd, &status) != 0 || static_cast<std::uint64_t>(status.st_size) > kLargestPlan) {
       return fail(ErrorKind::BadTrace, fmt::format("{}: not a plan", blobs_.path_of(event.plan).string()));
     }
@@ -99,6 +113,7 @@ class Follower {
     return module;
   }
 
+  bool begins_ = true;
   BlobStore blobs_;
   CodeFacts facts_;
   std::unordered_map<std::string, std::size_t> index_;  // by plan, into facts_.modules

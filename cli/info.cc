@@ -129,6 +129,11 @@ void print_text(const OpenTrace& open, const Manifest& manifest, const Result<Co
   line("process", fmt::format("{} (user {})", manifest.pid.value, manifest.uid));
   line("end", shown_end(manifest, state_of(manifest, trace)));
   if (manifest.complete) line("events", fmt::format("{} in {}", manifest.events, show_duration(manifest.duration_ns)));
+  if (manifest.first_event > 1) line("", fmt::format("the first {} were dropped", manifest.first_event - 1));
+  if (manifest.starts != 0) {
+    line("stood still",
+         fmt::format("{} times for starting points, up to {} ms", manifest.starts, manifest.longest_start_ms));
+  }
   content_lines(open, contents);
   machine_lines(manifest);
   line("schedule", fmt::format("{}seed {}", manifest.chaos ? "chaos, " : "", manifest.seed));
@@ -248,6 +253,9 @@ void print_json(const OpenTrace& open, const Manifest& manifest, const Result<Co
                               .add("end_reason", manifest.end_reason)
                               .add("exit_status", manifest.exit_status)
                               .add("events", manifest.events)
+                              .add("first_event", manifest.first_event)
+                              .add("starting_points", manifest.starts)
+                              .add("longest_start_ms", manifest.longest_start_ms)
                               .add("duration_ns", manifest.duration_ns)
                               .add("bytes", size_of(trace))
                               .add("blobs", open.blobs.string())

@@ -19,6 +19,7 @@
 #include "cli/say.h"
 #include "cli/signal_word.h"
 #include "cli/trace_place.h"
+#include "format/manifest.h"
 #include "recorder/on_signal.h"
 #include "recorder/recorder.h"
 #include "tracee/plan_cache.h"
@@ -45,6 +46,10 @@ struct RecordOptions {
   std::string on_signal;
   std::size_t max_traces = 0;  // 0: all are kept
   bool require = false;
+  std::string ring, max_memory;
+  std::uint64_t starting_points = 0;
+  bool on_crash = false, on_exit_failure = false;
+  bool keeps_by_reason() const { return !ring.empty() || on_crash || on_exit_failure; }
 };
 
 constexpr const char* kExamples =
@@ -101,6 +106,68 @@ void say_preparing(const std::string& module) {
 
 void say_joined() { say(Level::Info, "attached; Ctrl-C ends the recording and lets the program go"); }
 
+// The oldest of a base directory that are called STEM-N, but for `keep` of them.
+void drop_oldest(const fs::path& base, const std::string& stem, std::size_t keep) {
+  const Result<std::vector<fs::path>> all = traces_in(base);
+  if (!all) return;
+  std::vector<std::pair<long, fs::path>> numbered;
+  for (const fs::path& trace : *all) {
+    const std::string name = trace.filename().string();
+    if (!name.starts_with(stem + "-") || being_recorded(trace)) continue;
+    const std::string number = name.substr(stem.size() + 1);
+    if (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos) {
+      numbered.emplace_back(std::stol(number), trace);
+    }
+  }
+  std::ranges::sort(numbered);
+  for (std::size_t i = 0; i + keep < numbered.size(); ++i) {
+    if (const Result<> removed = remove_traces({numbered[i].second.string()}); !removed) report(removed.error());
+  }
+}
+
+constexpr std::uint64_t kLeastMemory = std::uint64_t{64} << 20;
+constexpr std::uint64_t kLeastRing = std::uint64_t{16} << 20;
+constexpr auto kLeastWindow = std::chrono::seconds(1);
+
+// "60s" or "512M": m are minutes, M is mebibytes. --max-size bounds the former.
+Result<recorder::WindowSize> window_of(const RecordOptions& options) {
+  recorder::WindowSize window;
+  window.events = options.starting_points;
+  const char unit = options.ring.empty() ? 0 : options.ring.back();
+  const auto time = unit >= 'a' && unit <= 'z' ? parse_duration(options.ring) : fail(ErrorKind::Usage, "");
+  if (time) {
+    window.time = std::chrono::nanoseconds(*time);
+    if (window.time < kLeastWindow) return fail(ErrorKind::Usage, "--ring: at least 1s");
+    if (!options.max_size.empty()) {
+      TMREC_TRY(window.bytes, parse_size(options.max_size));
+    }
+  } else if (const auto bytes = parse_size(options.ring)) {
+    window.bytes = *bytes;
+    if (!options.max_size.empty()) return fail(ErrorKind::Usage, "--max-size: the size is that of --ring already");
+  } else {
+    return fail(ErrorKind::Usage, fmt::format("--ring: {} is neither a time (60s) nor a size (512M)", options.ring));
+  }
+  if (window.bytes != 0 && window.bytes < kLeastRing) return fail(ErrorKind::Usage, "--ring: at least 16M");
+  return window;
+}
+
+// Makes what a flight recorder has kept a trace of its own.
+Result<void> save_ring(const fs::path& base, const std::string& stem, const RecordOptions& options,
+                       const recorder::RingOptions::Fill& fill) {
+  const Result<void> saved = [&]() -> Result<void> {
+    TMREC_TRY(const Reservation reservation, reserve(base, stem));
+    TMREC_TRY(const Fd store, register_trace(blob_directory(reservation.trace()), reservation.trace()));
+    TMREC_CHECKED(fill(reservation.trace()));
+    TMREC_CHECKED(point_latest(base, reservation.trace().filename().string()));
+    TMREC_TRY(const Manifest manifest, Manifest::load(reservation.trace()));
+    say(Level::Info, fmt::format("{}: {}", reservation.trace().string(), manifest.end_reason));
+    return {};
+  }();
+  if (!saved) report(saved.error());
+  if (options.max_traces != 0) drop_oldest(base, stem, options.max_traces);
+  return saved;
+}
+
 Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& options, std::vector<std::string> argv,
                                     std::function<void()> on_joined = say_joined) {
   const fs::path blobs = blob_directory(trace);
@@ -111,8 +178,26 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
     TMREC_TRY(const std::uint64_t ns, parse_duration(options.duration));
     duration = std::chrono::nanoseconds(ns);
   }
-  if (!options.max_size.empty()) {
+  if (!options.max_size.empty() && options.ring.empty()) {
     TMREC_TRY(max_bytes, parse_size(options.max_size));
+  }
+  std::uint64_t max_memory = 0;
+  if (!options.max_memory.empty()) {
+    TMREC_TRY(max_memory, parse_size(options.max_memory));
+    if (max_memory < kLeastMemory) return fail(ErrorKind::Usage, "--max-memory: tmrec needs at least 64M");
+  }
+  std::optional<recorder::RingOptions> ring;
+  int trigger = 0;
+  if (!options.ring.empty()) {
+    ring.emplace();
+    TMREC_TRY(ring->window, window_of(options));
+    const std::string name = trace.filename().string();
+    ring->save = [&options, base = trace.parent_path(), stem = name.substr(0, name.rfind('-'))](const auto& fill) {
+      return save_ring(base, stem, options, fill);
+    };
+    if (!options.on_signal.empty()) {
+      TMREC_TRY(trigger, parse_signal(options.on_signal));
+    }
   }
   std::chrono::nanoseconds stall = LogWriter::kStall;
   if (!options.stall.empty()) {
@@ -140,6 +225,11 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .stall = stall,
       .duration = duration,
       .max_bytes = max_bytes,
+      .ring = std::move(ring),
+      .on_crash = options.on_crash,
+      .on_failure = options.on_exit_failure,
+      .trigger = trigger,
+      .max_memory = max_memory,
       .attach = options.attach,
       .on_joined = std::move(on_joined),
   };
@@ -167,25 +257,6 @@ void say_end(const recorder::Outcome& outcome) {
     say(Level::Warning, fmt::format("the recording ended before the program did: {}", outcome.ended_early));
   }
   say(Level::Debug, fmt::format("recorded {} events", outcome.events));
-}
-
-// The oldest of a base directory that are called STEM-N, but for `keep` of them.
-void drop_oldest(const fs::path& base, const std::string& stem, std::size_t keep) {
-  const Result<std::vector<fs::path>> all = traces_in(base);
-  if (!all) return;
-  std::vector<std::pair<long, fs::path>> numbered;
-  for (const fs::path& trace : *all) {
-    const std::string name = trace.filename().string();
-    if (!name.starts_with(stem + "-") || being_recorded(trace)) continue;
-    const std::string number = name.substr(stem.size() + 1);
-    if (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos) {
-      numbered.emplace_back(std::stol(number), trace);
-    }
-  }
-  std::ranges::sort(numbered);
-  for (std::size_t i = 0; i + keep < numbered.size(); ++i) {
-    if (const Result<> removed = remove_traces({numbered[i].second.string()}); !removed) report(removed.error());
-  }
 }
 
 // One recording of a service that waits for its signal; in a process of its own.
@@ -223,6 +294,37 @@ Result<int> record_on_signal(const RecordOptions& options, const std::string& pr
   return recorder::serve({.argv = std::move(argv), .trigger = signal, .record = triggered});
 }
 
+// Nobody will want this trace.
+Result<int> drop(Place place, const recorder::Outcome& outcome) {
+  const fs::path trace = place.trace(), base = place.base;
+  if (!base.empty()) unpoint_latest(base, place.name(), place.latest_before);
+  { const Place given_back = std::move(place); }
+  if (const Result<> removed = remove_traces({trace.string()}); !removed) report(removed.error());
+  say(Level::Debug, fmt::format("not kept: {}", trace.string()));
+  return outcome.exit_status;
+}
+
+Result<Place> choose_ring_place(const RecordOptions& options, const std::string& program) {
+  TMREC_TRY(const fs::path base,
+            options.output.empty() ? base_directory() : Result<fs::path>(fs::absolute(options.output)));
+  TMREC_TRY(Reservation reservation, reserve(base, options.name.empty() ? trace_stem(program) : options.name));
+  return Place{std::move(reservation), {}, std::nullopt};
+}
+
+Result<void> check_ring(const RecordOptions& options) {
+  const bool by_reason = options.on_crash || options.on_exit_failure;
+  if (options.ring.empty()) {
+    if (by_reason && !options.on_signal.empty())
+      return fail(ErrorKind::Usage, "--on-crash and --on-exit-failure with --on-signal: only with --ring");
+    return {};
+  }
+  if (!by_reason && options.on_signal.empty() && options.attach == 0)
+    return fail(ErrorKind::Usage, "--ring: save it when? --on-signal SIGNAL, --on-crash or --on-exit-failure");
+  if (!options.duration.empty()) return fail(ErrorKind::Usage, "--for: not with --ring, which says how much is kept");
+  TMREC_CHECKED(window_of(options));
+  return {};
+}
+
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
   const bool attaches = options.attach != 0;
   if (attaches && !words.empty()) return fail(ErrorKind::Usage, "record -p PID, or a program: not both");
@@ -236,14 +338,20 @@ Result<int> record(const RecordOptions& options, const std::vector<std::string>&
     name = words.front();
     TMREC_TRY(argv, command_to_run(words));
   }
-  if (!options.on_signal.empty()) {
+  TMREC_CHECKED(check_ring(options));
+  const bool rings = !options.ring.empty();
+  if (!options.on_signal.empty() && !rings) {
     if (attaches) return fail(ErrorKind::Usage, "--on-signal is for a program that tmrec starts");
     return record_on_signal(options, name, std::move(argv));
   }
   // Asked first, though the recorder would find out: a probe can tell who forbids it, and nothing has been announced
   // yet.
-  if (const std::optional<std::string> why = why_ptrace_is_refused()) return fail(ErrorKind::Machine, *why);
-  TMREC_TRY(const Place place, choose_place(options, name));
+  if (const std::optional<std::string> why = why_ptrace_is_refused()) {
+    if (!rings || options.require || attaches) return fail(ErrorKind::Machine, *why);
+    say(Level::Warning, fmt::format("the program starts, but is not recorded: {}", *why));
+    return recorder::serve({.argv = std::move(argv), .trigger = 0, .record = {}});
+  }
+  TMREC_TRY(Place place, rings ? choose_ring_place(options, name) : choose_place(options, name));
   const Result<recorder::Outcome> outcome = record_to(place.trace(), options, std::move(argv));
   if (!outcome) {
     // Nothing was recorded: the name is free again.
@@ -251,6 +359,18 @@ Result<int> record(const RecordOptions& options, const std::vector<std::string>&
     return std::unexpected(outcome.error());
   }
   say_end(*outcome);
+  if (!options.keeps_by_reason()) return outcome->exit_status;
+  const bool ended = outcome->ended_early.empty() || outcome->as_asked;
+  if (outcome->keep.empty() && ended) return drop(std::move(place), *outcome);
+  if (rings) {
+    TMREC_CHECKED(point_latest(place.trace().parent_path(), place.name()));
+    if (options.max_traces != 0) {
+      const std::string known = place.name();
+      drop_oldest(place.trace().parent_path(), known.substr(0, known.rfind('-')), options.max_traces);
+    }
+  }
+  const std::string& why = outcome->keep.empty() ? outcome->ended_early : outcome->keep;
+  say(Level::Info, fmt::format("{}: kept, {}", place.trace().string(), why));
   return outcome->exit_status;
 }
 
@@ -278,10 +398,27 @@ Action add_record(CLI::App& app, const Words& words) {
          "Start the program untraced, at full speed; record it when SIGNAL reaches tmrec (tmrec trigger), for as "
          "long as --for and --max-size say, again at the next. DIR of -o then holds numbered traces")
       ->type_name("SIGNAL");
-  app.add_option("--max-traces", options->max_traces, "With --on-signal: keep the newest N traces of this name only")
+  app.add_option("--ring", options->ring,
+                 "Keep the last 60s or 512M of the recording only, and save them at the signal of --on-signal, at a "
+                 "crash or failure; then go on. DIR of -o then holds numbered traces")
+      ->type_name("TIME|SIZE");
+  app.add_flag("--on-crash", options->on_crash,
+               "Keep the trace, or save the ring, only when a process dies of a fault, an abort or SIGKILL");
+  app.add_flag("--on-exit-failure", options->on_exit_failure,
+               "Keep the trace, or save the ring, only when the program ends with another status than 0");
+  app.add_option("--starting-points", options->starting_points,
+                 "With --ring: take a starting point for replay at least every N events")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  app.add_flag("--require", options->require, "With --on-signal: don't start the program if it can't be recorded");
+  app.add_option("--max-memory", options->max_memory,
+                 "End the recording when tmrec itself needs more than so many bytes (256M); the program goes on")
+      ->type_name("SIZE");
+  app.add_option("--max-traces", options->max_traces,
+                 "With --on-signal or --ring: keep the newest N traces of this name only")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--require", options->require,
+               "With --on-signal or --ring: don't start the program if it can't be recorded");
   app.add_option("--for", options->duration, "End the recording after so long (30s, 5m); the program goes on")
       ->type_name("TIME");
   app.add_option("--max-size", options->max_size, "End the recording when the trace has about so many bytes (512M, 1G)")

@@ -1,6 +1,7 @@
 #include "recorder/backings.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <algorithm>
 
@@ -62,6 +63,54 @@ Result<MapSource> Backings::map_segment(int id, const Bytes& content) {
   BackingId& backing = segments_[id];
   if (backing.value == 0) backing = BackingId(++last_id_);
   return MapSource{MapSource::Kind::File, backing, blob, 0, content.size(), fmt::format("/SYSV{:08x}", id)};
+}
+
+Result<Backings::AtStart> Backings::at_start(const tracee::MapsLine& map, const std::string& path) {
+  AtStart found;
+  MapSource& source = found.source;
+  source.kind = MapSource::Kind::File;
+  source.offset = map.offset;
+  source.path = map.name;
+  source.size = map.offset + (map.end - map.start);
+  const auto known = known_.find({map.device, map.inode});
+  const bool is_known = known != known_.end() && known->second.file;
+  struct stat now {};
+  if (map.shared && map.name.starts_with("/SYSV")) {
+    BackingId& id = segments_[static_cast<int>(map.inode)];
+    if (id.value == 0) id = BackingId(++last_id_);
+    source.backing = id;
+  } else if (is_known && fstat(known->second.file.get(), &now) == 0) {
+    source.backing = known->second.id;
+    source.size = static_cast<std::uint64_t>(now.st_size);
+    const bool as_mapped = known->second.stored && same_content(known->second.seen, now);
+    const bool may_change = map.shared && (map.prot & PROT_WRITE) != 0;
+    if (as_mapped && !may_change) source.blob = known->second.blob;
+    if (source.blob.hex.empty() && !map.shared) {
+      TMREC_TRY(source.blob, blobs_.put_fd(known->second.file.get()));
+    }
+  } else {
+    BackingId& id = unopened_[{map.device, map.inode}];
+    if (id.value == 0) id = BackingId(++last_id_);
+    source.backing = id;
+    if (!map.shared) {
+      Fd file(path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+      if (!file || fstat(file.get(), &now) < 0 || !S_ISREG(now.st_mode)) return fail_errno(map.name);
+      source.size = static_cast<std::uint64_t>(now.st_size);
+      TMREC_TRY(source.blob, blobs_.put_fd(file.get()));
+    }
+  }
+  std::uint64_t& size = given_[{source.backing.value, source.offset}];
+  found.given = size >= map.end - map.start;
+  size = std::max(size, map.end - map.start);
+  if (source.blob.hex.empty() && is_known) known->second.stored = false;
+  return found;
+}
+
+void Backings::end_start() {
+  for (auto& [inode, known] : known_) {
+    const auto first = given_.lower_bound({known.id.value, 0});
+    if (first == given_.end() || first->first.first != known.id.value) known.stored = false;
+  }
 }
 
 std::optional<FileChange> Backings::changed(const struct stat& file, std::uint64_t offset, std::uint64_t length) {

@@ -16,6 +16,7 @@
 #include "format/blob_store.h"
 #include "format/event.h"
 #include "format/file_io.h"
+#include "tracee/proc.h"
 
 namespace tmrec::recorder {
 
@@ -35,6 +36,19 @@ class Backings {
                                const std::string& shown_path);
   // The same for a System V segment `id`, whose bytes are given.
   Result<MapSource> map_segment(int id, const Bytes& content);
+
+  // For a starting point: the objects as they are, without changing what later mappings will say in a replay that comes
+  // from before. Between begin_start() and end_start(). `path` may be empty. A source without a blob: the object's
+  // content is to be given by the pages of this mapping, unless `given` says that it has been.
+  struct AtStart {
+    MapSource source;
+    bool given = false;
+  };
+  void begin_start() { given_.clear(); }
+  Result<AtStart> at_start(const tracee::MapsLine& map, const std::string& path);
+  // Objects that no task has mapped now are unknown to a replay that begins here: they are stored again when they are
+  // mapped again.
+  void end_start();
 
   // Whether any recorded mapping shows this inode.
   bool is_mapped(const struct stat& file) const { return known_.contains({file.st_dev, file.st_ino}); }
@@ -56,6 +70,8 @@ class Backings {
   std::uint32_t last_id_ = 0;
   std::map<std::pair<dev_t, ino_t>, Known> known_;
   std::map<int, BackingId> segments_;
+  std::map<std::pair<dev_t, ino_t>, BackingId> unopened_;                   // seen by starting points alone
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> given_;  // object and offset: size
 };
 
 }  // namespace tmrec::recorder

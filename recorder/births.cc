@@ -180,6 +180,7 @@ void TaskLife::enter_program(pid_t former) {
   space_ = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory), .tasks = 1});
   session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
+  entered_.reset();
   interrupted_.reset();
   at_syscall_ = false;
 

@@ -72,6 +72,7 @@ TaskLife::OpenCall TaskLife::open_call(const Regs& entry) {
 void TaskLife::log_enter(OpenCall& open) {
   if (open.enter_logged) return;
   open.enter_logged = true;
+  if (session_.keeps_ring()) entered_ = {open.event.regs, entry_xstate_};
   SyscallEvent enter = open.event;
   enter.phase = SyscallEvent::Phase::Enter;
   session_.append(tid(), std::move(enter));
@@ -99,6 +100,7 @@ int TaskLife::on_syscall() {
     throw sched::EndRecording{
         fmt::format("task {} sets up a seccomp filter that would kill it for a call that tmrec takes back", tid())};
   }
+  if (session_.keeps_ring()) entry_xstate_ = stopped().xstate();
   prepare_for_call(open.call);
   const bool executes = open.call.nr == SYS_execve || open.call.nr == SYS_execveat;
   if (executes) {
@@ -200,6 +202,7 @@ void TaskLife::hide_ignored_interruption(Regs& after) {
 
 void TaskLife::finish_call(OpenCall& open) {
   in_flux_.clear();
+  entered_.reset();
   Regs after = stopped().regs();
   hide_ignored_interruption(after);
   if (after.rdx != open.event.regs.rdx && open.call.nr == SYS_madvise) {

@@ -166,7 +166,7 @@ void TaskLife::on_tick(const Regs& at_call) {
   if (!asked) throw sched::EndRecording{fmt::format("task {} came from a trampoline that is not there", tid())};
   leave_agent(asked->regs);
   signal_ = 0;
-  if (!deferred_.empty() || task_.others_wait()) {
+  if (!deferred_.empty() || task_.others_wait() || session_.start_due()) {
     log_tick(asked->regs);
   } else {
     boundary_.unlogged_tick = true;

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "recorder/early_binding.h"
+#include "recorder/shown_maps.h"
 #include "tracee/agent/agent.h"
 #include "tracee/memory_hash.h"
 #include "tracee/proc.h"
@@ -59,6 +60,9 @@ void hide_vdso(AddressSpace& space, const Regs& regs) {
 void append_pages(Snapshot& snapshot, const AddressSpace& space, RemoteAddr start, RemoteAddr end) {
   Bytes bytes = space.memory.read_some(start, end - start);
   bytes.resize(bytes.size() / kPageSize * kPageSize);
+  for (const tracee::PatchedModule& module : space.patches.modules()) {
+    if (!module.undone) module.show_original(start, bytes);
+  }
   if (!bytes.empty()) snapshot.pages.push_back(Extent{start, std::move(bytes), false});
 }
 
@@ -73,7 +77,16 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
   mapping.name = map.name;
   bool own_pages_only = map.inode != 0;
   const bool is_memory = map.shared && what == SnapshotOf::Life;
-  if (map.inode != 0) {
+  bool given = false;
+  if (map.inode != 0 && what == SnapshotOf::Middle) {
+    const auto found = session.backings().at_start(map, reachable_path(pid, map));
+    if (found) {
+      mapping.source = found->source;
+      given = found->given;
+    } else {
+      own_pages_only = false;
+    }
+  } else if (map.inode != 0) {
     std::string path = reachable_path(pid, map);
     auto source = path.empty() ? fail(ErrorKind::System, "unreachable")
                   : is_memory  ? session.backings().map_shared(path, map.offset, map.name)
@@ -89,8 +102,11 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
       session.note(fmt::format("file of a mapping can't be read, its content is kept in the snapshot: {}", map.name));
     }
   }
-  if (map.shared && mapping.source.kind == MapSource::Kind::File) {
+  const bool is_object = map.shared && mapping.source.kind == MapSource::Kind::File;
+  if (is_object && (what != SnapshotOf::Middle || given || !mapping.source.blob.hex.empty())) {
     // All there is to know of it.
+  } else if (is_object) {
+    append_pages(snapshot, space, map.start, map.end);
   } else if (own_pages_only) {
     for (const auto& run : present.private_in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
   } else if (map.name == "[vdso]" || map.inode != 0) {
@@ -143,12 +159,18 @@ std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
 
 Result<Snapshot> take_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session,
                                SnapshotOf what) {
+  TMREC_TRY(Snapshot snapshot, take_memory(pid, space, session, what));
+  snapshot.regs = task.regs();
+  snapshot.xstate = task.xstate();
+  return snapshot;
+}
+
+Result<Snapshot> take_memory(pid_t pid, AddressSpace& space, Session& session, SnapshotOf what) {
   Snapshot snapshot;
   snapshot.task = Tid(pid);
   snapshot.process = Tid(pid);
-  snapshot.regs = task.regs();
-  snapshot.xstate = task.xstate();
   TMREC_TRY(auto maps, tracee::read_maps(pid));
+  if (what == SnapshotOf::Middle) maps = as_mapped_by_program(maps, space.patches);
   tracee::PresentPages present(pid);
   for (const auto& map : maps) {
     if (is_kernel_window(map.name) || agent::overlaps(map.start.value, map.end.value)) continue;

@@ -231,6 +231,8 @@ class Joiner {
   bool counted_ = false;
 };
 
+}  // namespace
+
 std::vector<AttachEvent::ForkAdvice> fork_advice(pid_t tid) {
   std::vector<AttachEvent::ForkAdvice> found;
   const auto text = tracee::read_file(fmt::format("/proc/{}/smaps", tid));
@@ -253,8 +255,6 @@ std::vector<AttachEvent::ForkAdvice> fork_advice(pid_t tid) {
   }
   return found;
 }
-
-}  // namespace
 
 // The writing thread leaves signals and the program's CPU alone.
 void Session::write_later(Snapshot snapshot, const std::filesystem::path& path) {

@@ -75,7 +75,7 @@ struct ReportHeader {
   bool started;
   ErrorKind kind;
   std::uint64_t events;
-  std::uint32_t error_size, ended_early_size;
+  std::uint32_t error_size, ended_early_size, keep_size;
   bool as_asked;
   int status;
 };
@@ -86,11 +86,13 @@ void send_report(int fd, const Report& report) {
                       report.events,
                       static_cast<std::uint32_t>(report.error.text.size()),
                       static_cast<std::uint32_t>(report.ended_early.size()),
+                      static_cast<std::uint32_t>(report.keep.size()),
                       report.as_asked,
                       report.status};
   write_all(fd, &header, sizeof header);
   write_all(fd, report.error.text.data(), report.error.text.size());
   write_all(fd, report.ended_early.data(), report.ended_early.size());
+  write_all(fd, report.keep.data(), report.keep.size());
 }
 
 bool receive_report(int fd, Report& report) {
@@ -103,8 +105,10 @@ bool receive_report(int fd, Report& report) {
   report.status = header.status;
   report.error.text.resize(header.error_size);
   report.ended_early.resize(header.ended_early_size);
+  report.keep.resize(header.keep_size);
   return read_all(fd, report.error.text.data(), header.error_size) &&
-         read_all(fd, report.ended_early.data(), header.ended_early_size);
+         read_all(fd, report.ended_early.data(), header.ended_early_size) &&
+         read_all(fd, report.keep.data(), header.keep_size);
 }
 
 // What the program inherits although tmrec's own processes run with something else.
@@ -201,9 +205,16 @@ void lift_own_limits() {
   }
 }
 
+// From the front to the supervisor.
+constexpr int kSaveSignal = SIGUSR1;
+
 // In the supervisor's process, whose signal mask is still the front's.
 void prepare_supervisor(sigset_t mask) {
   setpgid(0, 0);
+  struct sigaction action {};
+  action.sa_handler = [](int) { ask_to_save(); };
+  sigaction(kSaveSignal, &action, nullptr);
+  sigdelset(&mask, kSaveSignal);
   sigdelset(&mask, SIGALRM);  // the heartbeat
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -220,17 +231,18 @@ bool sent_by_recording(const siginfo_t& info, pid_t supervisor) {
 
 constexpr std::array kPassedOn{SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM};
 
-sigset_t front_signals() {
+sigset_t front_signals(int trigger) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
+  if (trigger != 0) sigaddset(&set, trigger);
   for (int signal : kPassedOn) sigaddset(&set, signal);
   return set;
 }
 
 // Until program and supervisor have ended. What the terminal sends reaches the program by itself.
-int front_loop(pid_t program, pid_t supervisor, bool& supervisor_died) {
-  sigset_t set = front_signals();
+int front_loop(pid_t program, pid_t supervisor, int trigger, bool& supervisor_died) {
+  sigset_t set = front_signals(trigger);
   int program_status = 0;
   bool program_lives = true, supervisor_lives = true;
   while (program_lives || supervisor_lives) {
@@ -254,6 +266,10 @@ int front_loop(pid_t program, pid_t supervisor, bool& supervisor_died) {
     if (pid > 0) continue;
     siginfo_t info{};
     int signal = sigwaitinfo(&set, &info);
+    if (signal > 0 && signal == trigger) {
+      if (supervisor_lives) kill(supervisor, kSaveSignal);
+      continue;
+    }
     if (signal <= 0 || signal == SIGCHLD || info.si_code > 0) continue;
     if (program_lives && !sent_by_recording(info, supervisor)) kill(program, signal);
   }
@@ -263,10 +279,10 @@ int front_loop(pid_t program, pid_t supervisor, bool& supervisor_died) {
 }  // namespace
 
 Result<Launched> launch(const std::vector<std::string>& argv,
-                        const std::function<Report(pid_t, tracee::Stopped)>& supervise) {
+                        const std::function<Report(pid_t, tracee::Stopped)>& supervise, int trigger) {
   Pipe go, failure, program_id, reports;
   if (reports.read_end < 0) return fail_errno("cannot create a pipe");
-  sigset_t set = front_signals();
+  sigset_t set = front_signals(trigger);
   Inheritance inherited;
   sigprocmask(SIG_BLOCK, &set, &inherited.mask);
   // Where it is ignored, the kernel discards what waitpid should report (wait(2), NOTES), also to a tracer.
@@ -307,7 +323,7 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   failure.close_write();
   reports.close_write();
   Launched launched;
-  launched.status = front_loop(program, supervisor, launched.supervisor_died);
+  launched.status = front_loop(program, supervisor, trigger, launched.supervisor_died);
   bool received = receive_report(reports.read_end, launched.report);
   sigaction(SIGCHLD, &inherited.on_child, nullptr);
   sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
@@ -319,12 +335,14 @@ Result<Launched> launch(const std::vector<std::string>& argv,
   return launched;
 }
 
-Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue) {
+Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue,
+                               int trigger) {
   Pipe reports;
   if (reports.read_end < 0) return fail_errno("cannot create a pipe");
   sigset_t set, inherited;
   sigemptyset(&set);
   for (int signal : {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+  if (trigger != 0) sigaddset(&set, trigger);
   sigprocmask(SIG_BLOCK, &set, &inherited);
   const auto old_action = signal(SIGCHLD, SIG_DFL);
   const pid_t front = getpid();
@@ -361,7 +379,7 @@ Result<Launched> launch_beside(const std::function<Report()>& supervise, const s
     }
     siginfo_t info{};
     const int got = sigwaitinfo(&set, &info);
-    if (got > 0 && got != SIGCHLD) kill(supervisor, SIGTERM);
+    if (got > 0 && got != SIGCHLD) kill(supervisor, got == trigger ? kSaveSignal : SIGTERM);
   }
   if (launched.supervisor_died) rescue();
   if (!receive_report(reports.read_end, launched.report)) {

@@ -27,6 +27,7 @@ struct Report {
   std::uint64_t events = 0;
   std::string ended_early;
   bool as_asked = false;  // it ended early because somebody wanted it to
+  std::string keep;       // Outcome::keep
   int status = -1;        // of a program that is not the front's child, as wait(2) gives it; -1: it lives
 };
 
@@ -38,12 +39,14 @@ struct Launched {
 
 // Runs `supervise` in the supervisor process, with the program's first process standing at the exit stop of its execve.
 // Returns in the front when program and supervisor have ended.
+// A signal `trigger` to the front, unless that is 0, is passed on to the supervisor (ask_to_save()) instead.
 Result<Launched> launch(const std::vector<std::string>& argv,
-                        const std::function<Report(pid_t program, tracee::Stopped first)>& supervise);
+                        const std::function<Report(pid_t program, tracee::Stopped first)>& supervise, int trigger = 0);
 
 // The same for a program that runs already. Signals that would end the front (SIGINT, SIGTERM, SIGHUP, SIGQUIT) tell
 // the supervisor to end the recording, and so does the front's death. `rescue` is called when the supervisor was
 // killed.
-Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue);
+Result<Launched> launch_beside(const std::function<Report()>& supervise, const std::function<void()>& rescue,
+                               int trigger = 0);
 
 }  // namespace tmrec::recorder

@@ -183,6 +183,7 @@ void TaskLife::apply_plan(const Patching& patching) {
   }
   if (from.fd) call_remotely(SYS_close, {*from.fd});
   if (why.empty()) {
+    session_.applied(module.plan, stored->id);
     session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, module.text, module.block, stored->id, module.name});
     return;
   }

@@ -70,7 +70,9 @@ constexpr std::chrono::milliseconds kPatience(2000);
 
 // Everything is written.
 void finish(Session& session, const TraceDir& trace, std::chrono::steady_clock::time_point started, Report& report) {
+  session.end_ring();
   report.events = session.log().last().value;
+  report.keep = session.why_keep(report.ended_early);
   auto finished = session.log().finish();
   if (!finished && report.ended_early.empty()) report.ended_early = finished.error().text;
 
@@ -177,9 +179,12 @@ Result<Outcome> record(const Options& options) {
   TMREC_TRY(BlobStore blobs, BlobStore::create(options.blobs));
   Manifest manifest = first_manifest(options, ticks);
   TMREC_CHECKED(manifest.save(trace.path()));
-  auto launched = launch(options.argv, [&](pid_t program, tracee::Stopped first) {
-    return supervise(options, ticks, trace, manifest, program, std::move(first));
-  });
+  auto launched = launch(
+      options.argv,
+      [&](pid_t program, tracee::Stopped first) {
+        return supervise(options, ticks, trace, manifest, program, std::move(first));
+      },
+      options.trigger);
   if (!launched || !launched->report.started) {
     std::error_code none;
     std::filesystem::remove_all(trace.path(), none);
@@ -190,6 +195,7 @@ Result<Outcome> record(const Options& options) {
   outcome.events = launched->report.events;
   outcome.ended_early = launched->report.ended_early;
   outcome.as_asked = launched->report.as_asked;
+  outcome.keep = launched->report.keep;
   if (launched->supervisor_died) {
     outcome.ended_early =
         "the supervisor was killed; the program went on unrecorded, the trace replays up to its last chunk";
@@ -208,7 +214,7 @@ Result<Outcome> attach(const Options& asked) {
   Manifest manifest = first_manifest(options, sched::ChosenSource{});
   TMREC_CHECKED(manifest.save(trace.path()));
   auto launched = launch_beside([&] { return supervise_attached(options, trace, manifest, processes); },
-                                [&] { rescue_attached(*options.ledger); });
+                                [&] { rescue_attached(*options.ledger); }, options.trigger);
   if (!launched || !launched->report.started) {
     std::error_code none;
     std::filesystem::remove_all(trace.path(), none);
@@ -220,6 +226,7 @@ Result<Outcome> attach(const Options& asked) {
   outcome.events = report.events;
   outcome.ended_early = report.ended_early;
   outcome.as_asked = report.as_asked;
+  outcome.keep = report.keep;
   if (launched->supervisor_died) outcome.ended_early = "the supervisor was killed; the program goes on unrecorded";
   return outcome;
 }

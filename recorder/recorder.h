@@ -15,9 +15,18 @@
 
 #include "format/log.h"
 #include "format/result.h"
+#include "recorder/window.h"
 #include "sched/tick_sources.h"
 
 namespace tmrec::recorder {
+
+// A flight recorder keeps the last of a run only, and saves it when somebody wants it or something has gone wrong.
+struct RingOptions {
+  WindowSize window;
+  // Chooses a place and has the trace made there by the function it is given; called in a thread of the supervisor.
+  using Fill = std::function<Result<void>(const std::filesystem::path& trace)>;
+  std::function<Result<void>(const Fill&)> save;
+};
 
 struct Options {
   std::vector<std::string> argv;       // program and arguments; the program is looked up in PATH as a shell would
@@ -37,9 +46,14 @@ struct Options {
   // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.
   std::function<void(const std::string& module)> on_planning = {};
   bool quiet = false;
-  std::chrono::nanoseconds stall = LogWriter::kStall;  // how long in a row a slow disk may hold the program up
+  std::chrono::nanoseconds stall = LogWriter::kStall;     // how long in a row a slow disk may hold the program up
   std::optional<std::chrono::nanoseconds> duration = {};  // after which the recording ends
   std::uint64_t max_bytes = 0;                            // size of the trace at which it ends, about; 0: none
+  std::optional<RingOptions> ring = {};
+  // The recording is worth keeping when any process crashes, or the first ends with another status than 0.
+  bool on_crash = false, on_failure = false;
+  int trigger = 0;               // signal to the front, at which the ring is saved; 0: none
+  std::uint64_t max_memory = 0;  // of the supervisor, bytes; the recording ends when it needs more; 0: no limit
   // A running process to record, with its threads, its children and theirs; argv is empty.
   pid_t attach = 0;
   // Called in the supervisor once the program is being recorded. May not throw.
@@ -52,6 +66,7 @@ struct Outcome {
   std::uint64_t events = 0;
   std::string ended_early;  // not empty: why the recording stopped before the program did
   bool as_asked = false;    // it did because of its limits, or was told to
+  std::string keep;         // not empty: why the trace is worth keeping, as far as Options asks for a reason
 };
 
 // Runs the program to its end (or to the end of the recording, and then on, unrecorded). Errors are failures before the

@@ -65,6 +65,7 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
                  },
              .on_tick = [this] { tick(); }}) {
   ledger_ = options_.ledger;
+  if (options_.ring) ring_ = std::make_unique<Ring>(*options_.ring, trace_, *log_);
   if (options_.on_planning) plans_.set_on_wait(options_.on_planning);
   auto identify = [](int fd) -> OwnStream {
     struct stat file {};
@@ -87,6 +88,8 @@ EventNo Session::append(pid_t task, EventBody body, Ticks ticks) {
   event.tid = Tid(task);
   event.ticks = ticks;
   event.time_ns = now_ns();
+  if (const auto* ended = std::get_if<ExitEvent>(&body); ended != nullptr && ended->process_ended)
+    note_crash(task, *ended);
   event.body = std::move(body);
   return log_->append(std::move(event));
 }
@@ -198,7 +201,9 @@ Stream Session::stream_of(pid_t tid, int fd) const {
 void Session::tick() {
   if (log_->failed()) throw sched::EndRecording{log_->error().text};
   if (end_asked) throw sched::EndRecording{"it was told to end", true};
-  if (!heartbeat.exchange(false)) return;
+  const bool beat = heartbeat.exchange(false);
+  if (ring_) tend_ring(beat);
+  if (!beat) return;
   check_limits();
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
@@ -218,6 +223,7 @@ void Session::check_limits() {
     const double seconds = std::chrono::duration<double>(*options_.duration).count();
     throw sched::EndRecording{fmt::format("{:g} s were over, as asked", seconds), true};
   }
+  if (options_.max_memory != 0) check_memory_use();
   if (options_.max_bytes == 0) return;
   std::uint64_t size = 0;
   std::error_code none;

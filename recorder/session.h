@@ -6,6 +6,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -23,6 +24,7 @@
 #include "recorder/ledger.h"
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
+#include "recorder/ring.h"
 #include "sched/loop.h"
 #include "sched/tick_sources.h"
 #include "tracee/agent/agent.h"
@@ -88,8 +90,9 @@ struct Birthright {
 class TaskLife;
 struct SeizedTask;
 
-// The recording is to end soon (a signal handler may say so).
+// The recording is to end soon; its ring is to be saved soon (signal handlers may say so).
 void ask_to_end();
+void ask_to_save();
 
 class Session {
  public:
@@ -111,6 +114,17 @@ class Session {
   const std::shared_ptr<Ledger>& ledger() const { return ledger_; }
   // The recording ended because somebody wanted it to.
   bool ended_as_asked() const { return ended_as_asked_; }
+
+  // For a flight recorder tasks remember what a starting point needs to know. starting.cc
+  bool keeps_ring() const { return ring_ != nullptr; }
+  // A starting point is wanted, at the next event of any task.
+  bool start_due() const { return start_due_; }
+  // `by` stands where its last event has left it. Where it can't be done now it is left for later.
+  void take_start(pid_t by);
+  void end_ring();
+  void applied(const std::shared_ptr<const patch::Plan>& plan, const BlobId& id) { plan_ids_[plan.get()] = id; }
+  // Outcome::keep. At the end.
+  std::string why_keep(const std::string& ended_early);
 
   EventNo append(pid_t task, EventBody body);
   EventNo append(pid_t task, EventBody body, Ticks ticks);
@@ -190,6 +204,11 @@ class Session {
   void write_later(Snapshot snapshot, const std::filesystem::path& path);
   void leave(std::vector<sched::Loop::Leaving>& leaving, bool all);
   void check_limits();
+  void check_memory_use();
+  void tend_ring(bool heartbeat);
+  void note_crash(pid_t pid, const ExitEvent& event);
+  bool gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& snapshots);
+  void write_start(EventNo number, std::vector<Snapshot> snapshots);
   std::uint64_t now_ns() const;  // since the start of the recording
   bool release(tracee::Stopped& task, const tracee::Stop& stop);
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;
@@ -200,6 +219,7 @@ class Session {
   Options options_;
   sched::ChosenSource ticks_;
   TraceDir trace_;
+  std::unique_ptr<Ring> ring_;  // the log's thread calls it
   std::unique_ptr<LogWriter> log_;
   BlobStore blobs_;
   Manifest manifest_;
@@ -227,6 +247,16 @@ class Session {
   std::vector<std::future<Result<void>>> snapshots_;
   std::unordered_map<pid_t, std::chrono::nanoseconds> ran_before_;  // last_ran(), before tasks are stopped to let go
   bool ended_as_asked_ = false;
+  bool start_due_ = false;
+  std::mutex start_failure_mutex_;
+  std::string start_failure_;  // what went wrong with writing
+  int beats_to_save_ = 0;
+  std::uint64_t last_start_looked_ = 0;  // event
+  std::chrono::nanoseconds ring_covered_{};
+  std::unordered_map<const patch::Plan*, BlobId> plan_ids_;  // of what was applied
+  std::future<void> start_writing_;
+  std::string save_reason_;  // not empty: the ring is to be saved
+  std::string crash_;        // which process died of a fault or the like, and of what; a ring has not been saved for it
 };
 
 }  // namespace tmrec::recorder

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "recorder/task_life.h"
+#include "tracee/patch/vsyscall.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -41,6 +42,41 @@ std::string shown_line(std::string_view line, const tracee::PatchedSpace& patche
   if (shown.size() + as.name.size() > line.size()) return {};
   shown.append(line.size() - shown.size() - as.name.size(), ' ');
   return shown + as.name;
+}
+
+std::vector<tracee::MapsLine> as_mapped_by_program(const std::vector<tracee::MapsLine>& maps,
+                                                   const tracee::PatchedSpace& patches) {
+  std::vector<RemoteAddr> cuts{RemoteAddr(patch::kVsyscallTwin)};
+  for (const tracee::PatchedModule& module : patches.modules()) {
+    cuts.insert(cuts.end(), {module.block, RemoteAddr(page_up(module.block_end().value))});
+    for (const tracee::MapsLine& line : module.covered) cuts.insert(cuts.end(), {line.start, line.end});
+  }
+  std::ranges::sort(cuts);
+  std::vector<tracee::MapsLine> found;
+  const auto add = [&](tracee::MapsLine piece) {
+    const tracee::PatchedModule* const block = patches.with_block(piece.start.value);
+    if (block != nullptr || piece.start.value == patch::kVsyscallTwin) return;
+    if (const auto* module = imaged_at(patches, piece.start.value, piece.inode)) {
+      const tracee::MapsLine as = module->covered_at(piece.start);
+      piece.device = as.device;
+      piece.inode = as.inode;
+      piece.name = as.name;
+      piece.offset = as.offset + (piece.start - as.start);
+    }
+    found.push_back(std::move(piece));
+  };
+  for (tracee::MapsLine line : maps) {
+    for (const RemoteAddr cut : cuts) {
+      if (!(line.start < cut && cut < line.end)) continue;
+      tracee::MapsLine before = line;
+      before.end = cut;
+      add(std::move(before));
+      line.offset += cut - line.start;
+      line.start = cut;
+    }
+    add(std::move(line));
+  }
+  return found;
 }
 
 // The file as a whole says where its lines begin; it is as long as it was when the program read it, because only the

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tracee/patched_space.h"
 
@@ -12,5 +13,9 @@ namespace tmrec::recorder {
 // A line of these files, without its end, as it should be; as long as it is. Empty: it is as it should be. The
 // trampolines of an image are shown as memory without a file.
 std::string shown_line(std::string_view line, const tracee::PatchedSpace& patches);
+
+// All lines as they would be, without trampolines.
+std::vector<tracee::MapsLine> as_mapped_by_program(const std::vector<tracee::MapsLine>& maps,
+                                                   const tracee::PatchedSpace& patches);
 
 }  // namespace tmrec::recorder

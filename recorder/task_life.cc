@@ -46,6 +46,7 @@ void TaskLife::live(bool at_exec) {
       take_records();
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
+      if (at_event_ && session_.start_due()) session_.take_start(tid());
     }
   } catch (const TaskEnding&) {
   } catch (const tracee::TaskDied&) {

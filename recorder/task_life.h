@@ -34,6 +34,9 @@ class TaskLife {
   bool is_interrupt(const siginfo_t& info) const { return counter_ && counter_->is_interrupt(info); }
   // How long the task has computed without a tick. To be asked regularly.
   std::chrono::nanoseconds without_tick(std::chrono::steady_clock::time_point now);
+  pid_t id() const { return task_.tid(); }
+  // Where it stands, for a starting point. starting.cc
+  std::optional<StartEvent::Thread> standing();
   // Signals kept back because the task computes.
   const std::deque<siginfo_t>& deferred() const { return deferred_; }
   // Where the call this task waits in may write at any time.
@@ -214,6 +217,13 @@ class TaskLife {
   std::deque<siginfo_t> deferred_;  // signals that came in the middle of a computation
   std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
   std::vector<AddressRange> in_flux_;
+  // A call whose entry has been recorded; kept for starting points alone.
+  struct Entered {
+    Regs regs;
+    Bytes xstate;
+  };
+  std::optional<Entered> entered_;
+  Bytes entry_xstate_;                   // of the call that it is about to make
   std::optional<OpenCall> interrupted_;  // what restart_syscall goes on with
   std::optional<siginfo_t> injected_;    // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;    // what the program set, virtually

@@ -53,6 +53,9 @@ class LoopTask {
   bool is_computing() const { return state_ == State::Runs && running_.has_value(); }
   // Stops it soon, without a signal. It computes.
   void interrupt() const { running_->interrupt(); }
+  // Its end has been reported; it stays in a job control stop.
+  bool is_ending() const { return urgent_; }
+  bool is_parked() const { return state_ == State::Parked; }
   // Whether another task could run.
   bool others_wait() const;
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.

@@ -62,7 +62,7 @@ _tmrec() {
   local options=
   case $command in
     '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\npack\ntrigger\ndoctor\n--version\n'"$general" "$current"; return ;;
-    record) options=$'--pid\n--for\n--max-size\n--on-signal\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
+    record) options=$'--pid\n--for\n--max-size\n--on-signal\n--ring\n--on-crash\n--on-exit-failure\n--starting-points\n--max-memory\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
     replay) options=$'--autonomous\n--verify\n--identity' ;;
     dump) options=$'--from\n--to\n--tid\n--json\n--identity' ;;
     pack) options=$'--output\n--encrypt-to\n--no-debug\n--identity' ;;

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from recording import TMREC, file, scratch
+from recording import TMREC, file, scratch, wait_until
 
 SERVICE = """
 import os, signal, sys, time
@@ -27,14 +27,6 @@ sys.exit(7)
 def tracer_of(pid):
     with open(f"/proc/{pid}/status") as f:
         return int(re.search(r"^TracerPid:\s*(\d+)$", f.read(), re.M).group(1))
-
-
-def wait_until(condition, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"after {seconds} s: {what}")
-        time.sleep(0.01)
 
 
 base = os.path.join(scratch, "traces")

@@ -64,6 +64,14 @@ def await_port(port, seconds=60):
     sys.exit(f"nobody listens on port {port} after {seconds} s")
 
 
+def wait_until(condition, what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"after {seconds} s: {what}")
+        time.sleep(0.01)
+
+
 def own_words(text):
     return [line for line in text.splitlines() if line.startswith(b"tmrec: ")]
 
