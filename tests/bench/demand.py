@@ -204,7 +204,7 @@ def latency_lines(bench, name, pid, port, question):
             trace = os.path.join(bench.scratch, f"attached-{name[:3]}-{number}")
             tmrec = subprocess.Popen([bench.tmrec, "record", "-p", str(pid), "-o", trace], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.PIPE, text=True)
-            while "attached" not in (word := tmrec.stderr.readline()):
+            while "attached; " not in (word := tmrec.stderr.readline()):
                 if not word:
                     raise RuntimeError("nothing was recorded")
             attached = time.monotonic()
