@@ -106,11 +106,9 @@ Result<CallBatchReader> CallBatchReader::open(std::span<const std::uint8_t> reco
   if (!take(record, head) || !take(record, body)) return bad("a record of calls is cut off");
   if (body.count == 0 || body.count > record.size() / sizeof(CallRecord) || body.has_fs_base > 1)
     return bad(fmt::format("event {} is damaged: a record of calls makes no sense", head.number));
-  CallBatchReader reader;
-  reader.batch_ = {
+  return CallBatchReader({
       EventNo(head.number), Tid(head.tid), head.time_ns, body.counted_from, body.has_fs_base == 1, body.frame,
-      body.before,          body.count,    record};
-  return reader;
+      body.before,          body.count,    record});
 }
 
 Result<Event> CallBatchReader::next() {

@@ -45,6 +45,8 @@ class CallBatchReader {
  public:
   // Errors are BadTrace and name the event, here and in next().
   static Result<CallBatchReader> open(std::span<const std::uint8_t> record);
+  // Of calls that are in no record yet.
+  explicit CallBatchReader(const CallBatch& batch) : batch_(batch) {}
   bool done() const { return given_ == batch_.count; }
   // Precondition: !done().
   Result<Event> next();

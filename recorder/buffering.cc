@@ -133,20 +133,27 @@ Resume TaskLife::conduct() {
     dispatched_ = false;
     traced_calls_ = 0;
   }
-  const bool agents = dispatched_ && !traced_once_ && may_use_agent() && process_->program_sigsys &&
-                      (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0;
+  const bool goes_on = std::exchange(goes_on_in_agent_, false);
+  bool agents = goes_on || (dispatched_ && !traced_once_ && may_use_agent() && process_->program_sigsys &&
+                      (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0);
+  agents = agents && take_slot();
   if (!agents && !conducts_) return Resume::ToSyscall;
   // A task that is in the agent now asks behind its call, also when that was the last.
   agent::Conduct wanted{.ask = deferred_.empty() ? 0u : 1u};
   sched::Policy& policy = session_.loop().policy();
   const std::uint32_t calls = policy.chaos ? policy.slice() : kCallsInRow;
-  if (agents) wanted = {1, {}, agent::kPerforms, wanted.ask, calls};
+  // In an order that a seed decides, only the supervisor gives the baton away; and for starting points it must have seen
+  // where each task began to wait.
+  const bool hands_on = policy.state == 0 && !stops_anywhere() && !session_.keeps_ring();
+  if (agents) {
+    const auto slot = static_cast<std::uint16_t>(hands_on ? *slot_ + 1 : 0);
+    wanted = {1, 0, slot, agent::kPerforms, wanted.ask, calls};
+  }
   if (!agent::set_conduct(memory(), area_, wanted)) return Resume::ToSyscall;
   conducts_ = agents;
   if (agents) {
-    if (session_.agent_user != tid()) space_->ring->begin_with_last_taken();
-    session_.agent_user = tid();
     last_seen_ = stopped().regs();
+    session_.exchange().leave_to(space_->ring, *slot_);
   }
   return agents ? Resume::Continue : Resume::ToSyscall;
 }
@@ -157,26 +164,84 @@ void TaskLife::ask_soon() {
   memory().write(area_.value + agent::kConduct + offsetof(agent::Conduct, ask), &kYes, sizeof kYes);
 }
 
-// Everything that the agent has recorded since the task was resumed stands before what happens now.
+// In the ring of its address space. False: all are taken.
+bool TaskLife::take_slot() {
+  if (slot_ && slot_ring_ == space_->ring) return true;
+  give_slot_back();
+  slot_ = space_->ring->take_slot(tid());
+  if (slot_) slot_ring_ = space_->ring;
+  return slot_.has_value();
+}
+
+void TaskLife::give_slot_back() {
+  if (slot_) slot_ring_->give_slot_back(*slot_);
+  slot_.reset();
+  slot_ring_.reset();
+}
+
+// Everything that agents have recorded since the task was resumed stands before what happens now.
 void TaskLife::take_records() {
-  if (!space_->ring || space_->ring->empty() || session_.agent_user != tid()) return;
   bool at_rest = false;
   if (task_.is_stopped()) {
-    last_seen_ = stopped().regs();
-    at_rest = !agent::is_code(last_seen_.rip) || agent::question_of(last_seen_) != agent::Question::None;
+    const Regs now = stopped().regs();
+    at_rest = !agent::is_code(now.rip) || agent::question_of(now) != agent::Question::None;
   }
-  auto calls = space_->ring->take(at_rest);
-  if (!calls) throw sched::EndRecording{fmt::format("task {}: {}", tid(), calls.error().text)};
+  session_.exchange().take_records(at_rest);
+}
+
+void TaskLife::note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base) {
   CallBatch batch;
   batch.tid = Tid(tid());
   batch.counted_from = counted_from_;
-  batch.has_fs_base = space_->ring->knows_fs_base();
+  batch.has_fs_base = knows_fs_base;
   batch.frame = last_seen_;
-  batch.before = calls->before;
-  batch.count = calls->count;
-  batch.records = calls->records;
-  session_.append(batch);
-  session_.note("system calls performed by the agent", calls->count);
+  batch.before = calls.before;
+  batch.count = calls.count;
+  batch.records = calls.records;
+  session_.note("system calls performed by the agent", calls.count);
+  if (calls.kind == agent::RecordKind::Complete) return session_.append(batch);
+  auto event = CallBatchReader(batch).next();
+  if (!event) throw sched::EndRecording{fmt::format("task {}: {}", tid(), event.error().text)};
+  auto& body = std::get<SyscallEvent>(event->body);
+  in_flux_.clear();
+  waits_since_.reset();
+  begun_.reset();
+  body.phase = SyscallEvent::Phase::Exit;
+  if (calls.kind == agent::RecordKind::Enter) {
+    body.phase = SyscallEvent::Phase::Enter;
+    waits_since_ = event->ticks;
+    begun_.emplace();
+    begun_->call = syscalls::call_of(body.regs);
+    begun_->notes = syscalls::note_entry(begun_->call, memory());
+    begun_->decision = syscalls::decide(begun_->call);
+    begun_->event.regs = body.regs;
+    begun_->enter_logged = true;
+    note_in_flux(*begun_);
+  }
+  session_.append(tid(), std::move(event->body), event->ticks);
+}
+
+// A task that was stopped while it waits in the agent, which has the baton now, leaves that wait as if it had made the
+// call itself: interrupted, or just returned. Not when it only asks for the baton, or has it already and writes down how
+// the call ended.
+void TaskLife::leave_wait(const Stop& stop) {
+  const Regs now = stopped().regs();
+  if (agent::question_of(now) == agent::Question::Baton) return;
+  const auto out = agent::out_of_wait(memory(), area_, now, true);
+  if (!out) return;
+  OpenCall open = std::move(*begun_);
+  begun_.reset();
+  waits_since_.reset();
+  Regs after = *out;
+  // Untraced, a signal that is ignored would have interrupted nothing (kernel/signal.c, sig_ignored).
+  const bool handled = stop.kind == Stop::Kind::Signal && action_of(stop.signal) == SignalEvent::Action::Handler;
+  if (static_cast<std::int64_t>(after.rax) == -EINTR && !handled)
+    after.rax = static_cast<std::uint64_t>(syscalls::kRestartNoHand);
+  constexpr std::uint64_t kNo = 0;
+  memory().write(area_.value + agent::kPerforming, &kNo, sizeof kNo);
+  slot_ring_->set_running(*slot_);
+  stopped().set_regs(after);
+  complete_call(open, after);
 }
 
 // ---- stops ----------------------------------------------------------------------------------------------------------
@@ -212,6 +277,9 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
       let_call(asked->regs);
       break;
     }
+    case agent::Question::Baton:
+      goes_on_in_agent_ = true;
+      break;
     case agent::Question::None:
       let_call(at_call);
       break;

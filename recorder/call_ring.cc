@@ -1,9 +1,14 @@
 #include "recorder/call_ring.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -34,19 +39,92 @@ Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd) {
 
 CallRing::~CallRing() { munmap(memory_, agent::kRingSize); }
 
-Result<CallRing::Calls> CallRing::take(bool at_rest) {
+Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest) {
+  const auto damaged = [](const std::string& what) {
+    return fail(ErrorKind::System, "the agent's records are damaged" + what);
+  };
   const std::uint64_t used = header().used, begin = std::exchange(taken_, at_rest ? 0 : used);
   if (at_rest) header().used = 0;
-  if (used > agent::kRingSize - sizeof(agent::RingHeader) || begin > used)
-    return fail(ErrorKind::System, "the agent's records are damaged");
+  if (used > agent::kRingSize - sizeof(agent::RingHeader) || begin > used) return damaged("");
   // A copy: the program may write there at any time.
   const std::uint8_t* const from = memory_ + sizeof(agent::RingHeader) + begin;
-  Calls calls{last_, 0, Bytes(from, from + (used - begin))};
-  for (std::span<const std::uint8_t> rest = calls.records; !rest.empty(); ++calls.count) {
-    if (auto call = take_call(rest, last_); !call)
-      return fail(ErrorKind::System, "the agent's records are damaged: " + call.error().text);
+  copy_.assign(from, from + (used - begin));
+  std::vector<Calls> all;
+  for (std::span<std::uint8_t> rest = copy_; !rest.empty();) {
+    std::uint32_t size = 0;
+    if (rest.size() < sizeof(CallRecord)) return damaged("");
+    std::memcpy(&size, rest.data(), sizeof size);
+    const auto kind = static_cast<agent::RecordKind>(size & agent::kKindMask);
+    size &= ~agent::kKindMask;
+    std::memcpy(rest.data(), &size, sizeof size);
+    const bool continues = kind == agent::RecordKind::Complete && !all.empty() && all.back().kind == kind;
+    if (!continues) all.push_back({kind, holder_, last_, 0, rest.first(0)});
+    std::span<const std::uint8_t> left = rest;
+    const auto call = take_call(left, last_);
+    if (!call) return damaged(": " + call.error().text);
+    all.back().records = {all.back().records.data(), all.back().records.size() + size};
+    ++all.back().count;
+    rest = rest.last(left.size());
+    if (kind > agent::RecordKind::Switch) return damaged("");
+    if (kind != agent::RecordKind::Switch) continue;
+    holder_ = all.back().tid = in_slot(static_cast<std::uint32_t>(call->record.ret));
+    if (holder_ == 0) return damaged("");
   }
-  return calls;
+  return all;
+}
+
+std::optional<std::uint32_t> CallRing::take_slot(pid_t tid) {
+  const auto free = std::ranges::find(slots_, 0);
+  const auto slot = static_cast<std::uint32_t>(free - slots_.begin());
+  if (slot >= agent::kMaxSlots) return std::nullopt;
+  if (free == slots_.end()) slots_.push_back(0);
+  slots_[slot] = tid;
+  set_running(slot);
+  header().slots_used = static_cast<std::uint32_t>(slots_.size());
+  return slot;
+}
+
+void CallRing::give_slot_back(std::uint32_t slot) {
+  set_running(slot);
+  slots_[slot] = 0;
+}
+
+pid_t CallRing::in_slot(std::uint32_t slot) const { return slot < slots_.size() ? slots_[slot] : 0; }
+
+void CallRing::set_running(std::uint32_t slot) {
+  std::atomic_ref(header().slots[slot].state).store(agent::SlotState::Runs);
+}
+
+std::vector<pid_t> CallRing::sleepers() const {
+  std::vector<std::pair<std::uint64_t, pid_t>> found;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const agent::SlotState state = std::atomic_ref(header().slots[i].state).load();
+    const bool sleeps = state == agent::SlotState::Ready || state == agent::SlotState::Chosen;
+    if (slots_[i] != 0 && sleeps) found.emplace_back(header().slots[i].turn, slots_[i]);
+  }
+  std::ranges::sort(found);
+  std::vector<pid_t> tids;
+  for (const auto& [turn, tid] : found) tids.push_back(tid);
+  return tids;
+}
+
+std::uint32_t CallRing::baton() const { return std::atomic_ref(header().baton).load(); }
+
+bool CallRing::take_baton(std::uint32_t from) {
+  if (!std::atomic_ref(header().baton).compare_exchange_strong(from, agent::kSupervisors)) return false;
+  ++header().changes;
+  return true;
+}
+
+void CallRing::leave_baton(std::uint32_t to, std::uint32_t last_holder) {
+  header().last = last_;
+  header().last_holder = last_holder;
+  holder_ = in_slot(last_holder);
+  std::atomic_ref(header().baton).store(to);
+}
+
+void CallRing::wake(std::uint32_t slot) {
+  syscall(SYS_futex, &header().slots[slot].state, FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 }  // namespace tmrec::recorder

@@ -6,8 +6,10 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,22 +27,40 @@ class CallRing {
   CallRing(const CallRing&) = delete;
   CallRing& operator=(const CallRing&) = delete;
 
-  bool empty() const { return header().used == taken_; }
   // What the agent knows of descriptors is out of date.
   void forget_descriptors() { ++header().generation; }
   std::uint32_t generation() const { return header().generation; }
 
-  // Calls that have not been taken yet, in order.
+  // Calls of one task that have not been taken yet, in order; or that another has got the baton.
   struct Calls {
-    CallWords before;  // what the first is a change of
+    agent::RecordKind kind = agent::RecordKind::Complete;  // otherwise it is one record
+    pid_t tid = 0;                                         // Switch: who has it
+    CallWords before;                                      // what the first is a change of
     std::uint32_t count = 0;
-    Bytes records;  // whole ones; what their extents say is not verified
+    std::span<const std::uint8_t> records;  // as in a trace; what their extents say is not verified
   };
-  // `at_rest`: no agent is about to add another, so their room is used again. Error: it holds what no agent writes.
-  Result<Calls> take(bool at_rest);
+  // Shows bytes that are kept until the next time. `at_rest`: no agent is about to add another, so their room is used
+  // again. Error: it holds what no agent writes.
+  Result<std::vector<Calls>> take(bool at_rest);
 
-  // Another task goes on recording; the one before may have been killed in the middle of it.
-  void begin_with_last_taken() { header().last = last_; }
+  // Slots of tasks that hand the baton on by themselves. nullopt: all are taken.
+  std::optional<std::uint32_t> take_slot(pid_t tid);
+  void give_slot_back(std::uint32_t slot);
+  pid_t in_slot(std::uint32_t slot) const;  // 0: nobody
+  bool has_tasks() const { return std::ranges::any_of(slots_, [](pid_t tid) { return tid != 0; }); }
+  agent::SlotState state(std::uint32_t slot) const { return header().slots[slot].state; }
+  void set_running(std::uint32_t slot);
+  // Whom it was chosen for, those that sleep for it, the longest first.
+  std::vector<pid_t> sleepers() const;
+
+  // Who may run (agent::kSupervisors and its like).
+  std::uint32_t baton() const;
+  // From the task in that slot, or nobody: it is the supervisor's. False: it was somebody else's.
+  bool take_baton(std::uint32_t from);
+  // From the supervisor, to that slot (all records have been taken), or to nobody.
+  void leave_baton(std::uint32_t to, std::uint32_t last_holder);
+  void wake(std::uint32_t slot);
+  void set_wanted(bool wanted) { header().wanted = wanted ? 1 : 0; }
 
   bool knows_fs_base() const { return (header().flags & agent::kReadsFsBase) != 0; }
 
@@ -50,6 +70,9 @@ class CallRing {
   std::uint8_t* memory_;
   std::uint64_t taken_ = 0;  // bytes of records
   CallWords last_;           // of the last one taken
+  pid_t holder_ = 0;         // whose calls come next
+  Bytes copy_;               // of what was taken last
+  std::vector<pid_t> slots_;
 };
 
 }  // namespace tmrec::recorder

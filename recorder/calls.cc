@@ -201,10 +201,15 @@ void TaskLife::hide_ignored_interruption(Regs& after) {
 }
 
 void TaskLife::finish_call(OpenCall& open) {
-  in_flux_.clear();
-  entered_.reset();
   Regs after = stopped().regs();
   hide_ignored_interruption(after);
+  complete_call(open, after);
+}
+
+// The task stands behind its call, with `after`.
+void TaskLife::complete_call(OpenCall& open, Regs after) {
+  in_flux_.clear();
+  entered_.reset();
   if (after.rdx != open.event.regs.rdx && open.call.nr == SYS_madvise) {
     after.rdx = open.event.regs.rdx;
     stopped().set_regs(after);

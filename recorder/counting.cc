@@ -144,6 +144,11 @@ bool TaskLife::answer_agent(const Regs& at_call) {
       signal_ = 0;
       on_return(at_call);
       return true;
+    case agent::Question::Baton:
+      signal_ = 0;
+      goes_on_in_agent_ = true;
+      task_.run(Resume::ToSyscall);
+      return true;
   }
   return false;
 }

@@ -79,6 +79,8 @@ class GiveBack {
     const auto of_program = room_.value == 0 ? std::nullopt : tracee::leave_call_room(memory_, room_, regs);
     if (of_program) regs = *of_program;
     if (agent::is_area(area.value)) regs = agent::way_back(memory_, area, regs).value_or(regs);
+    if (agent::is_area(area.value) && agent::is_code(regs.rip))
+      regs = agent::out_of_wait(memory_, area, regs).value_or(regs);
     // If a handler is to run, the call ends with EINTR after all.
     tracee::wait_on(regs, leaving.waited);
     const bool at_entry = leaving.stop.kind == Stop::Kind::Syscall && static_cast<std::int64_t>(regs.rax) == -ENOSYS &&

@@ -63,7 +63,8 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
                  [this](pid_t pid, int status) {
                    if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                  },
-             .on_tick = [this] { tick(); }}) {
+             .on_tick = [this] { tick(); },
+             .exchange = &exchange_}) {
   ledger_ = options_.ledger;
   if (options_.ring) ring_ = std::make_unique<Ring>(*options_.ring, trace_, *log_);
   if (options_.on_planning) plans_.set_on_wait(options_.on_planning);
@@ -92,6 +93,20 @@ EventNo Session::append(pid_t task, EventBody body, Ticks ticks) {
     note_crash(task, *ended);
   event.body = std::move(body);
   return log_->append(std::move(event));
+}
+
+TaskLife* Session::life_of(pid_t tid) const {
+  const auto life = lives_.find(tid);
+  return life == lives_.end() ? nullptr : life->second.get();
+}
+
+void Session::note_hand_over(pid_t from, pid_t to) {
+  if (from == 0) return;
+  const TaskLife* const life = life_of(from);
+  const SwitchEvent body{SwitchEvent::Reason::Blocked, Tid(to)};
+  const auto waits_since = life != nullptr ? life->waits_since() : std::nullopt;
+  waits_since ? append(from, body, *waits_since) : append(from, body);
+  note("hand-overs by the agent");
 }
 
 patch::PlanOptions Session::plan_options(patch::Reach reach) const {

@@ -20,6 +20,7 @@
 #include "recorder/backings.h"
 #include "recorder/call_ring.h"
 #include "recorder/early_binding.h"
+#include "recorder/exchange.h"
 #include "recorder/foresight.h"
 #include "recorder/ledger.h"
 #include "recorder/memory_check.h"
@@ -180,8 +181,10 @@ class Session {
   // Some file was opened with O_DIRECT: such reads may change more of their buffer than they return.
   bool reads_directly = false;
 
-  // The task that the agent last performed calls for.
-  pid_t agent_user = 0;
+  Exchange& exchange() { return exchange_; }
+  TaskLife* life_of(pid_t tid) const;  // null: none
+  // The agent of one task has given the baton to another.
+  void note_hand_over(pid_t from, pid_t to);
 
   // The CPUs the recording was allowed to use before tmrec pinned it to one; what the program is told.
   cpu_set_t affinity{};
@@ -228,6 +231,7 @@ class Session {
   Foresight foresight_;
   std::unordered_map<std::string, StoredPlan> stored_plans_;
   std::vector<std::weak_ptr<CallRing>> rings_;
+  Exchange exchange_{*this};
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point begun_ = started_;  // when the program went on

@@ -120,6 +120,10 @@ int TaskLife::on_signal(const Stop& stop) {
   const bool in_agent = conducts_ && agent::is_code(now.rip) && action == SignalEvent::Action::Stop;
   if (in_agent || (place_matters && !is_at_boundary(now))) {
     defer(info);
+    if (const auto again = agent::before_commit(now.rip)) {
+      now.rip = again->value;
+      stopped().set_regs(now);
+    }
     if (stops_anywhere()) return settle();
     if (!agent::will_look(now.rip)) stop_soon();
     return 0;

@@ -44,6 +44,7 @@ void TaskLife::live(bool at_exec) {
       const Resume how = conduct();
       Stop stop = run_program(how, signal);
       take_records();
+      if (begun_) leave_wait(stop);
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
       if (at_event_ && session_.start_due()) session_.take_start(tid());
@@ -157,6 +158,7 @@ void TaskLife::end_of_life() {
   } else {
     event.status = task_.last_stop().status;
   }
+  give_slot_back();
   --process_->tasks;
   --space_->tasks;
   space_->areas.give_back(area_);

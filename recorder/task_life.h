@@ -43,6 +43,10 @@ class TaskLife {
   const std::vector<AddressRange>& in_flux() const { return in_flux_; }
   const AddressSpace& space() const { return *space_; }
   const Process& process() const { return *process_; }
+  // What its agent has recorded.
+  void note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base);
+  // When it began the call that it waits in without the baton; nullopt: it waits in none.
+  std::optional<Ticks> waits_since() const { return waits_since_; }
   void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
   // A task that is joined in the middle of its life, before it runs: its program is patched; it stands with `regs` as
   // it stood in `stop`, and signals have arrived.
@@ -100,7 +104,10 @@ class TaskLife {
   void disown_sigsys();
   tracee::Resume conduct();
   void ask_soon();
+  bool take_slot();
+  void give_slot_back();
   void take_records();
+  void leave_wait(const tracee::Stop& stop);
   std::optional<int> on_dispatch(const siginfo_t& info);
   void let_call(const Regs& before);
   void on_return(const Regs& at_call);
@@ -155,6 +162,7 @@ class TaskLife {
   OpenCall open_call(const Regs& entry);
   void note_in_flux(const OpenCall& open);
   void finish_call(OpenCall& open);
+  void complete_call(OpenCall& open, Regs after);
   void log_enter(OpenCall& open);
   void refuse(OpenCall& open, int error);
   void skip_call(OpenCall& open, std::int64_t result);
@@ -248,7 +256,12 @@ class TaskLife {
   bool at_dispatch_ = false;   // the task is stopped by SIGSYS instead of at a call
   bool exhausted_ = false;     // it has made so many calls that others have a turn
   unsigned traced_calls_ = 0;  // with a stop, since the agent was last given up
-  Regs last_seen_;             // for what the agent does not record
+  Regs last_seen_;             // when it was left to the agent: for what that does not record
+  std::shared_ptr<CallRing> slot_ring_;  // where it has slot_
+  std::optional<std::uint32_t> slot_;
+  bool goes_on_in_agent_ = false;  // it has asked for no more than the baton
+  std::optional<OpenCall> begun_;  // the call that it waits in without the baton
+  std::optional<Ticks> waits_since_;
 };
 
 }  // namespace tmrec::recorder

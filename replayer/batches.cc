@@ -104,8 +104,9 @@ Result<void> Session::fill_ring(Task& task, std::size_t& calls) {
     if (at + size > ring_ + agent::kRingSize || event.ticks.value > task.counted_from) break;
     at = write_record(at, call, task.counted_from - event.ticks.value, size);
   }
-  const agent::RingHeader header{static_cast<std::uint64_t>(at - begin), 0, 0, 0, 0, {}};
-  std::memcpy(ring_, &header, sizeof header);
+  agent::RingHeader header{};
+  header.used = static_cast<std::uint64_t>(at - begin);
+  std::memcpy(ring_, &header, offsetof(agent::RingHeader, slots));
   return {};
 }
 
@@ -138,7 +139,7 @@ Result<bool> Session::step_in_batch() {
       return std::unexpected(reached.error());
     }
     agent::RingHeader header;
-    std::memcpy(&header, ring_, sizeof header);
+    std::memcpy(static_cast<void*>(&header), ring_, offsetof(agent::RingHeader, slots));
     if (header.repeated_calls > calls) return fail(ErrorKind::Desync, "the program writes to the agent's memory");
     TMREC_CHECKED(leave_batch(*task, header.repeated_calls, *reached));
     return header.repeated_calls > 0;
@@ -165,6 +166,7 @@ Result<void> Session::leave_batch(Task& task, std::size_t calls, const Reached& 
     }
     case agent::Question::Tick:
     case agent::Question::Special:
+    case agent::Question::Baton:
       return fail(
           ErrorKind::Desync,
           fmt::format("expected a system call, came to a {} at {:#x}",

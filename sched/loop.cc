@@ -74,6 +74,10 @@ Stop LoopTask::park() {
   return wait_for_stop();
 }
 
+bool LoopTask::is_computing() const {
+  return state_ == State::Runs && running_.has_value() && loop_.holder_ == this;
+}
+
 bool LoopTask::others_wait() const { return !loop_.ready_.empty(); }
 
 void LoopTask::yield(SwitchEvent::Reason reason) {
@@ -246,6 +250,7 @@ void Loop::dispatch(pid_t tid, int status) {
   }
   task->stop_ = stop;
   task->stop_pending_ = true;
+  task->sleeps_ = false;
   task->running_.reset();
   task->stopped_.reset();
   if (stop.kind != Stop::Kind::Exited) task->stopped_ = tracee::Running(tid).stopped();
@@ -275,8 +280,13 @@ void Loop::run() {
   for (;;) {
     callbacks_.on_tick();
     if (!newborns_.empty()) check_newborns();
+    if (callbacks_.exchange != nullptr && callbacks_.exchange->is_theirs() && !follow_exchange()) {
+      if (all_gone_) return;
+      continue;
+    }
     if (holder_ == nullptr) {
       if (ready_.empty()) {
+        if (!all_gone_ && callbacks_.exchange != nullptr && callbacks_.exchange->leave_free(last_holder_)) continue;
         if (all_gone_ || !wait_one(true)) return;
         continue;
       }
@@ -285,6 +295,11 @@ void Loop::run() {
       if (holder_->tid_ != last_holder_) callbacks_.on_switch(last_holder_, holder_->tid_, handed_over_for_);
       last_holder_ = holder_->tid_;
       holder_->slice_left_ = policy_.slice();
+      if (std::exchange(holder_->sleeps_, false)) {
+        holder_->state_ = LoopTask::State::Runs;
+        callbacks_.exchange->hand_to(holder_->tid_);
+        continue;
+      }
       drive(*holder_);
     } else if (holder_->stop_pending_) {
       drive(*holder_);
@@ -292,6 +307,56 @@ void Loop::run() {
       wait_for_holder();
     }
   }
+}
+
+// Tasks that sleep for the baton are as ready as those that have stopped.
+void Loop::note_sleepers() {
+  std::erase_if(ready_, [](const LoopTask* task) { return task->sleeps_; });
+  for (const pid_t tid : callbacks_.exchange->sleepers()) {
+    LoopTask* const task = find(tid);
+    if (task == nullptr || task == holder_ || !task->running_) continue;
+    task->sleeps_ = true;
+    make_ready(*task);
+  }
+}
+
+// The tasks hand the baton on. True: it is the loop's again, since whoever has it has stopped; or nobody has, and a task
+// that has stopped could.
+bool Loop::follow_exchange() {
+  Exchange& exchange = *callbacks_.exchange;
+  const pid_t has_it = exchange.holder();
+  LoopTask* const now = has_it == 0 ? nullptr : find(has_it);
+  if (has_it != 0 && now == nullptr) throw EndRecording{fmt::format("task {} runs, and is not known", has_it)};
+  if (now != holder_) {
+    LoopTask* const before = std::exchange(holder_, now);
+    if (before != nullptr && before->stop_pending_) make_ready(*before);
+    others_wait_since_.reset();
+    if (now != nullptr) {
+      std::erase(ready_, now);
+      now->sleeps_ = false;
+      now->state_ = LoopTask::State::Runs;
+    }
+  }
+  auto others_stopped = [this] {
+    return std::ranges::any_of(ready_, [](const LoopTask* task) { return !task->sleeps_; });
+  };
+  if ((now != nullptr ? now->stop_pending_ : others_stopped()) && exchange.take_back(has_it)) {
+    note_sleepers();
+    last_holder_ = exchange.last_holder();
+    handed_over_for_ = SwitchEvent::Reason::Blocked;
+    if (now == nullptr || has_it == last_holder_) return true;
+    callbacks_.on_switch(last_holder_, has_it, handed_over_for_);
+    last_holder_ = has_it;
+    return true;
+  }
+  note_sleepers();
+  exchange.set_wanted(others_stopped());
+  if (now != nullptr) {
+    wait_for_holder();
+  } else {
+    wait_one(true);
+  }
+  return false;
 }
 
 void Loop::drive(LoopTask& task) {

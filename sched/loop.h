@@ -50,7 +50,7 @@ class LoopTask {
   // Stays in a job control stop until something happens; the baton goes to others.
   tracee::Stop park();
   // It executes code of its own right now.
-  bool is_computing() const { return state_ == State::Runs && running_.has_value(); }
+  bool is_computing() const;
   // Stops it soon, without a signal. It computes.
   void interrupt() const { running_->interrupt(); }
   // Its end has been reported; it stays in a job control stop.
@@ -89,6 +89,7 @@ class LoopTask {
   Fiber fiber_;
   State state_ = State::Ready;
   bool stop_pending_ = false;  // stop_ has not been seen by the fiber yet
+  bool sleeps_ = false;        // for the baton, by itself (Exchange::sleepers), not stopped
   bool urgent_ = false;        // at its end: others may be waiting for it inside the kernel
   bool surely_blocks_ = false;
   tracee::Stop stop_;
@@ -97,6 +98,27 @@ class LoopTask {
   std::function<void()> on_give_way_;
   std::uint32_t slice_left_ = 0;
   std::uint32_t priority_ = 0;
+};
+
+// The baton while tasks hand it on among themselves, without a stop that the loop would see.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  // The baton is theirs; else it is the loop's, and nobody hands it on.
+  virtual bool is_theirs() const = 0;
+  // While it is theirs: who has it. 0: nobody; who can run next takes it. Throws EndRecording.
+  virtual pid_t holder() const = 0;
+  // Makes it the loop's. `holder` is stopped; or 0, then false says that somebody was quicker.
+  virtual bool take_back(pid_t holder) = 0;
+  // The last one that has had it, as the log knows.
+  virtual pid_t last_holder() const = 0;
+  // Tasks that sleep until they are given it, the longest sleeping first.
+  virtual std::vector<pid_t> sleepers() const = 0;
+  // The loop's is theirs: to one of those, which runs with it; or to nobody (false: nobody would ever take it).
+  virtual void hand_to(pid_t sleeper) = 0;
+  virtual bool leave_free(pid_t last_holder) = 0;
+  // Somebody waits for it who can only get it from the loop.
+  virtual void set_wanted(bool wanted) = 0;
 };
 
 class Loop {
@@ -108,6 +130,7 @@ class Loop {
     std::function<void(pid_t pid, int status)> on_exited;
     // Called at least every 100 ms and between stops; throw EndRecording to end.
     std::function<void()> on_tick;
+    Exchange* exchange = nullptr;  // null: tasks do no such thing
   };
 
   Loop(Policy policy, Callbacks callbacks);
@@ -152,6 +175,8 @@ class Loop {
   void dispatch(pid_t tid, int status);
   void take_over_leader(pid_t leader, int status);
   bool died_unnoticed(LoopTask& task);
+  bool follow_exchange();
+  void note_sleepers();
   void make_ready(LoopTask& task);
   std::size_t choose();
   LoopTask* next_ready();

@@ -1,6 +1,7 @@
 #include "tracee/agent/agent.h"
 
 #include <cstring>
+#include <vector>
 
 extern "C" {
 extern const std::uint8_t _binary_tmrec_agent_start[], _binary_tmrec_agent_end[];
@@ -46,6 +47,10 @@ bool set_conduct(const tracee::RemoteMemory& memory, RemoteAddr area, const Cond
 }
 
 void stand_down(const tracee::RemoteMemory& memory) {
+  const std::uint32_t let_go = kLetGo;
+  const std::vector<Slot> none(kMaxSlots);  // who sleeps for the baton finds that its word has changed
+  memory.write(kRing + offsetof(RingHeader, baton), &let_go, sizeof let_go);
+  memory.write(kRing + offsetof(RingHeader, slots), none.data(), none.size() * sizeof(Slot));
   for (std::size_t i = 0; i < kMaxTasks; ++i) {
     // Areas are given out from the first one on.
     auto self = memory.get<std::uint64_t>(area(i) + kSelf);
@@ -87,12 +92,14 @@ Question question_of(const Regs& at_call) {
   if (at_call.rip == at.ticked) return Question::Tick;
   if (at_call.rip == at.special_asked) return Question::Special;
   if (at_call.rip == at.call_asked) return Question::Call;
+  if (at_call.rip == at.woken) return Question::Baton;
   return at_call.rip == at.returned ? Question::Returned : Question::None;
 }
 
 std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& at_call) {
   std::uint64_t words[(kScratchR11 + 8) / 8];
-  if (question_of(at_call) == Question::None || !memory.read(area.value, words, sizeof words)) return std::nullopt;
+  const Question question = question_of(at_call);
+  if (question == Question::None || question == Question::Baton || !memory.read(area.value, words, sizeof words)) return std::nullopt;
   Asked asked{at_call, words[TaskArea::kBlock / 8], static_cast<std::uint32_t>(words[TaskArea::kStop / 8])};
   asked.regs.rax = words[TaskArea::kScratchRax / 8];
   asked.regs.rcx = words[TaskArea::kScratchRcx / 8];
@@ -115,6 +122,46 @@ std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tra
   const bool counted = question == Question::Tick && module->plan->stops[asked.stop].flags_live == 0;
   if (counted) asked.regs.eflags &= ~kZeroFlag;
   return asked;
+}
+
+std::optional<Regs> out_of_wait(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs, bool begun) {
+  constexpr std::int64_t kRestartNoIntr = -513;  // include/linux/errno.h
+  const Directory& at = directory();
+  const auto conduct = memory.get<Conduct>(area + kConduct);
+  if (!conduct || conduct->slot == 0 || conduct->slot > kMaxSlots) return std::nullopt;
+  const auto state = memory.get<SlotState>(RemoteAddr(slot_state(conduct->slot - 1u)));
+  const auto call = memory.get<SavedRegs>(area + kCall);
+  const auto result = memory.get<std::uint64_t>(area + kResult);
+  if (!state || !call || !result) return std::nullopt;
+  Regs r = regs;
+  switch (*state) {
+    case SlotState::Runs:
+      if (!begun) return std::nullopt;
+      r.rax = static_cast<std::uint64_t>(kRestartNoIntr);
+      break;
+    case SlotState::Waits:
+      if (regs.rip < at.waited || regs.rip >= at.waited_end) r.rax = static_cast<std::uint64_t>(kRestartNoIntr);
+      break;
+    case SlotState::Returned:
+    case SlotState::Ready:
+    case SlotState::Chosen:
+      r.rax = *result;
+      break;
+    case SlotState::Ends:
+      return std::nullopt;
+  }
+  r.rbx = call->rbx, r.rdx = call->rdx, r.rsi = call->rsi, r.rdi = call->rdi, r.rbp = call->rbp, r.rsp = call->rsp;
+  r.r8 = call->r8, r.r9 = call->r9, r.r10 = call->r10, r.r12 = call->r12, r.r13 = call->r13, r.r14 = call->r14;
+  r.r15 = call->r15;
+  r.rip = r.rcx = call->rip + 2;
+  r.eflags = r.r11 = call->flags;
+  r.orig_rax = call->rax;
+  return r;
+}
+
+std::optional<RemoteAddr> before_commit(std::uint64_t rip) {
+  const Directory& at = directory();
+  return rip > at.commits && rip < at.committed ? std::optional(RemoteAddr(at.commits)) : std::nullopt;
 }
 
 bool will_look(std::uint64_t rip) {

@@ -21,7 +21,7 @@
 namespace tmrec::agent {
 
 // Moves with every change of the region's layout or of what its code does.
-inline constexpr std::uint32_t kAbi = 4;
+inline constexpr std::uint32_t kAbi = 5;
 
 constexpr bool overlaps(std::uint64_t start, std::uint64_t end) { return start < kEnd && end > kBase; }
 constexpr RemoteAddr area(std::size_t index) { return RemoteAddr(kAreas + index * kAreaSize); }
@@ -70,6 +70,7 @@ enum class Question {
   Special,   // to perform an instruction
   Call,      // to let it make the call at Asked::regs.rip
   Returned,  // it has made a call, and was to ask
+  Baton,     // a call that waited has returned: for the baton, and for room in the ring; goes on within the agent
 };
 Question question_of(const Regs& at_call);
 
@@ -84,6 +85,14 @@ std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr a
 // The same, with the flags of a tick as if the counter had not become 0.
 std::optional<Asked> program_state(const tracee::RemoteMemory& memory, const tracee::PatchedSpace& patches,
                                    RemoteAddr area, const Regs& at_call);
+
+// The program's registers as if it had made itself the call that the agent makes for it without the baton; nullopt: the
+// agent makes none such. `begun`: it is known that it was about to, with the call's record made. A call that has not
+// been made by the time, or that was interrupted, is one that the kernel makes again.
+std::optional<Regs> out_of_wait(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs,
+                                bool begun = false);
+// A task that is to look again whether it is asked goes on from there.
+std::optional<RemoteAddr> before_commit(std::uint64_t rip);
 
 // Whether a task whose calls the agent performs is within it and will yet look whether it is to ask. It may have read
 // its counter for the record of a call: that must not be changed now.

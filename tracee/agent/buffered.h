@@ -13,8 +13,8 @@ namespace tmrec::agent {
 namespace number {
 inline constexpr std::uint32_t kRead = 0, kWrite = 1, kOpen = 2, kClose = 3, kFstat = 5, kPoll = 7, kSigaction = 13,
                                kSigprocmask = 14, kIoctl = 16, kPread = 17, kPwrite = 18, kReadv = 19, kWritev = 20,
-                               kDup2 = 33, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
-                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kEpollWait = 232, kOpenat = 257,
+                               kDup2 = 33, kNanosleep = 35, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
+                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kClockNanosleep = 230, kEpollWait = 232, kOpenat = 257,
                                kNewfstatat = 262, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292,
                                kPreadv = 295;
 inline constexpr std::uint32_t kMost = 511;
@@ -38,7 +38,8 @@ enum class Buffering : std::uint8_t {
   Action,  // sigaction: unless it is about SIGSYS
   Close,   // changes what a descriptor is
   Dup,
-  Wait,  // if something is ready
+  Wait,   // looks whether something is ready
+  Sleep,  // waits in any case
 };
 
 namespace detail {
@@ -156,6 +157,9 @@ constexpr Buffering buffering(std::uint32_t nr) {
     case number::kDup2:
     case number::kDup3:
       return Buffering::Dup;
+    case number::kNanosleep:
+    case number::kClockNanosleep:
+      return Buffering::Sleep;
     case number::kEpollWait:
     case number::kEpollPwait:
     case number::kPoll:

@@ -3,21 +3,21 @@
 // Problem: a ptrace stop costs a hundred times a cheap system call. Solution: code inside the program makes the call,
 // and appends what the supervisor would have recorded (registers, what the call read, what the kernel wrote) to memory
 // that the supervisor shares and empties whenever the task stops. One task of the recording runs at a time, so the
-// records of all are in order. Only calls are made here that neither wait for anything nor concern what the supervisor
-// keeps track of; everything else is its business: perform() returns false, and the task asks. Rejected: guessing at a
-// call that may wait and taking it back, which is possible for none that changes anything.
+// records of all are in order. A call that would wait is made without the baton, which others have meanwhile
+// (hand_over.h). What the supervisor keeps track of is its business: perform() returns false, and the task asks.
+// Rejected: guessing at a call that may wait and taking it back, which is possible for none that changes anything.
 //
 // Runs on a stack of its own, with the program's vector registers and thread pointer: general registers only.
 #include "syscalls/capture.h"
 #include "syscalls/decide.h"
 #include "syscalls/effects.h"
 #include "tracee/agent/buffered.h"
+#include "tracee/agent/hand_over.h"
 #include "tracee/agent/layout.h"
 
 using namespace tmrec;  // NOLINT(google-build-using-namespace): one translation unit, nobody includes it
 
 extern "C" {
-std::int64_t tmrec_agent_syscall(std::uint64_t number, const std::uint64_t* args);
 std::uint64_t tmrec_agent_copy(void* to, const void* from, std::uint64_t size);
 
 // Called by the compiler.
@@ -80,10 +80,26 @@ class Recorder {
   void input(std::uint64_t addr, std::uint64_t size) { add(addr, size, true); }
   void output(std::uint64_t addr, std::uint64_t size) { add(addr, size, false); }
 
-  void commit(const Area& area, std::int64_t ret) {
+  void commit(const Area& area, std::int64_t ret, RecordKind kind = RecordKind::Complete) {
+    const std::uint64_t used = finish(area, ret, kind);
+    asm volatile("" : : : "memory");
+    header_.used = used;
+  }
+  // Of a call that will wait. False: not written, the supervisor wants to be asked.
+  bool commit_enter(const Area& area) {
+    const std::uint64_t used = finish(area, 0, RecordKind::Enter);
+    asm volatile("" : : : "memory");
+    return tmrec_agent_commit(&area.conduct.ask, &header_.used, used) != 0;
+  }
+  // Nobody has seen that record, and none stands behind it: it becomes one of the whole call.
+  void reopen() { header_.used = begin_ - kRing - sizeof header_; }
+
+ private:
+  std::uint64_t finish(const Area& area, std::int64_t ret, RecordKind kind) {
     auto& record = *reinterpret_cast<CallRecord*>(begin_);
+    const auto size = static_cast<std::uint32_t>(at_ - begin_);
     // A record that lacks memory must not be taken for a whole one: the recording ends there.
-    record.size = overflowed_ ? 0 : static_cast<std::uint32_t>(at_ - begin_);
+    record.size = overflowed_ ? 0 : size | static_cast<std::uint32_t>(kind);
     record.changed = changed_;
     record.extents = extents_;
     record.ret = ret;
@@ -92,11 +108,9 @@ class Recorder {
       const auto i = static_cast<std::size_t>(__builtin_ctz(rest));
       header_.last.at[i] = words_.at[i];
     }
-    asm volatile("" : : : "memory");
-    header_.used += overflowed_ ? sizeof record : record.size;
+    return begin_ - kRing - sizeof header_ + (overflowed_ ? sizeof record : size);
   }
 
- private:
   void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
     if (size == 0) return;
     if (!has_room(sizeof(CallExtent) + size + 8) || extents_ == CallRecord::kMostExtents) {
@@ -184,17 +198,32 @@ std::uint64_t transfer_of(const Call& call, LocalMemory& memory) {
   }
 }
 
-bool may_read(const Call& call, LocalMemory& memory) {
-  if (transfer_of(call, memory) > kLargestTransfer) return false;
+// Whether a call is made here.
+enum class Answer { No, Yes, Waits };
+Answer yes_if(bool may) { return may ? Answer::Yes : Answer::No; }
+
+Answer may_read(const Call& call, LocalMemory& memory) {
+  if (transfer_of(call, memory) > kLargestTransfer) return Answer::No;
   switch (class_of(call.args[0])) {
     case FdClass::File:
     case FdClass::ReadOnly:
     case FdClass::NoWait:
-      return true;
+      return Answer::Yes;
     case FdClass::Stream:
-      return is_ready(call.args[0], kPollIn);
+      return is_ready(call.args[0], kPollIn) ? Answer::Yes : Answer::Waits;
     default:
-      return false;
+      return Answer::No;
+  }
+}
+
+Answer may_accept(const Call& call) {
+  switch (class_of(call.args[0])) {
+    case FdClass::NoWait:
+      return Answer::Yes;
+    case FdClass::Stream:
+      return is_ready(call.args[0], kPollIn) ? Answer::Yes : Answer::Waits;
+    default:
+      return Answer::No;
   }
 }
 
@@ -279,16 +308,16 @@ bool may_ioctl(const Call& call) {
   }
 }
 
-// Waits only while the word has the value; then the supervisor lets it.
-bool may_use_futex(const Call& call, LocalMemory& memory) {
+// Waits only while the word has the value.
+Answer may_use_futex(const Call& call, LocalMemory& memory) {
   const auto decision = syscalls::decide(call);
-  if (decision.policy != syscalls::Policy::Record) return false;
-  if (decision.blocking == syscalls::Blocking::Never) return true;
+  if (decision.policy != syscalls::Policy::Record) return Answer::No;
+  if (decision.blocking == syscalls::Blocking::Never) return Answer::Yes;
   constexpr std::uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9;
   const std::uint64_t command = call.args[1] & kCommand;
   std::uint32_t word = 0;
-  return (command == kWait || command == kWaitBitset) && syscalls::fetch(memory, call.args[0], word) &&
-         word != static_cast<std::uint32_t>(call.args[2]);
+  if ((command != kWait && command != kWaitBitset) || !syscalls::fetch(memory, call.args[0], word)) return Answer::No;
+  return word == static_cast<std::uint32_t>(call.args[2]) ? Answer::Waits : Answer::Yes;
 }
 
 constexpr std::uint64_t kSigsysBit = std::uint64_t{1} << 30;
@@ -300,45 +329,46 @@ bool may_mask_signals(const Call& call, LocalMemory& memory) {
   return syscalls::fetch(memory, call.args[1], set) && (set & kSigsysBit) == 0;
 }
 
-// Whether the call neither waits nor needs the supervisor. It may have looked whether it would wait.
-bool may_perform(const Call& call, LocalMemory& memory) {
+// It may have looked whether the call would wait.
+Answer may_perform(const Call& call, LocalMemory& memory) {
   switch (buffering_of(call.nr)) {
     case Buffering::Never:
-      return false;
+      return Answer::No;
     case Buffering::Plain: {
       const auto decision = syscalls::decide(call);
-      return decision.policy == syscalls::Policy::Record && decision.blocking == syscalls::Blocking::Never;
+      return yes_if(decision.policy == syscalls::Policy::Record && decision.blocking == syscalls::Blocking::Never);
     }
     case Buffering::Read:
       return may_read(call, memory);
     case Buffering::Write:
-      return may_write(call, memory);
+      return yes_if(may_write(call, memory));
     case Buffering::Accept:
-      return class_of(call.args[0]) == FdClass::NoWait ||
-             (class_of(call.args[0]) == FdClass::Stream && is_ready(call.args[0], kPollIn));
+      return may_accept(call);
     case Buffering::Open:
-      return may_open(call);
+      return yes_if(may_open(call));
     case Buffering::Fcntl:
-      return may_control(call);
+      return yes_if(may_control(call));
     case Buffering::Ioctl:
-      return may_ioctl(call);
+      return yes_if(may_ioctl(call));
     case Buffering::Futex:
       return may_use_futex(call, memory);
     case Buffering::Mask:
-      return may_mask_signals(call, memory);
+      return yes_if(may_mask_signals(call, memory));
     case Buffering::Action:
-      return call.args[0] != 31;  // SIGSYS
+      return yes_if(call.args[0] != 31);  // SIGSYS
     case Buffering::Close:
       forget(call.args[0]);
-      return true;
+      return Answer::Yes;
     case Buffering::Dup:
       forget(call.args[1]);
-      return true;
+      return Answer::Yes;
+    case Buffering::Sleep:
+      return Answer::Waits;
     case Buffering::Silent:
     case Buffering::Wait:
-      return true;
+      return Answer::Yes;
   }
-  return true;
+  return Answer::Yes;
 }
 
 // How much room the record of a call may take, at most.
@@ -435,6 +465,65 @@ std::uint64_t repeat(Area& area) {
   return 1;
 }
 
+struct Record {
+  Record(const Call& of, LocalMemory& in)
+      : call(of), memory(in), signature(syscalls::signature(of)), notes(syscalls::note_entry(signature, of, in)) {}
+
+  void finish(Area& area, Recorder& recorder, std::int64_t ret, RecordKind kind = RecordKind::Complete) {
+    if (buffering_of(call.nr) == Buffering::Accept) learn_accepted(call, ret);
+    syscalls::capture_outputs(signature, call, notes, ret, memory, recorder);
+    recorder.commit(area, ret, kind);
+    area.call.rax = static_cast<std::uint64_t>(ret);
+  }
+
+  const Call& call;
+  LocalMemory& memory;
+  const syscalls::Signature signature;
+  const syscalls::EntryNotes notes;
+};
+
+// The task has the baton, and nobody knows yet.
+void note_new_holder(Baton& baton) {
+  auto& header = *reinterpret_cast<RingHeader*>(kRing);
+  auto& record = *reinterpret_cast<CallRecord*>(kRing + sizeof header + header.used);
+  record = {};
+  record.size = sizeof record | static_cast<std::uint32_t>(RecordKind::Switch);
+  record.ret = baton.index();
+  baton.note_new_holder();
+  asm volatile("" : : : "memory");
+  header.used += sizeof record;
+}
+
+// Makes a call that waits, without the baton. False: not made, the supervisor is to be asked. `room`: bytes that its
+// results take in a record, at most.
+bool wait(Area& area, Record& call, Recorder& begun, std::uint64_t room) {
+  if (area.conduct.slot == 0) return false;
+  Baton baton(area);
+  const std::uint64_t changes = baton.changes();
+  if (!baton.may_be_given_away() || !begun.commit_enter(area)) return false;
+  baton.give_away();
+  const std::int64_t ret = tmrec_agent_wait(call.call.nr, call.call.args, &baton.state(), &area.result);
+  if (!baton.take()) {
+    area.call.rax = static_cast<std::uint64_t>(ret);
+    store(baton.state(), SlotState::Runs);
+    return true;
+  }
+  if (!baton.is_new_holder() && baton.changes() == changes) {
+    begun.reopen();
+    call.finish(area, begun, ret);
+  } else {
+    const auto& header = *reinterpret_cast<const RingHeader*>(kRing);
+    if (kRing + sizeof header + header.used + room + sizeof(CallRecord) + sizeof(CallWords) > kRing + kRingSize) {
+      tmrec_agent_ask();
+    }
+    if (baton.is_new_holder()) note_new_holder(baton);
+    Recorder ended(area);
+    call.finish(area, ended, ret, RecordKind::Exit);
+  }
+  store(baton.state(), SlotState::Runs);
+  return true;
+}
+
 }  // namespace
 
 // 1: performed, and recorded; the result is in `call.rax`. 0: not this one.
@@ -455,25 +544,22 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
     return 1;
   }
   LocalMemory memory;
-  if (!may_perform(call, memory)) return 0;
-  if (kind == Buffering::Wait && has_mask(call)) return 0;
+  Answer answer = may_perform(call, memory);
+  if (answer == Answer::No || (kind == Buffering::Wait && has_mask(call))) return 0;
 
-  const syscalls::Signature signature = syscalls::signature(call);
-  const syscalls::EntryNotes notes = syscalls::note_entry(signature, call, memory);
-  syscalls::capture_inputs(signature, call, memory, recorder);
+  Record record{call, memory};
+  syscalls::capture_inputs(record.signature, call, memory, recorder);
   Room room;
-  syscalls::capture_outputs(signature, call, notes, syscalls::abi::kMaxTransfer, memory, room);
+  syscalls::capture_outputs(record.signature, call, record.notes, syscalls::abi::kMaxTransfer, memory, room);
   if (recorder.overflowed() || !recorder.has_room(room.bytes)) return 0;
   std::int64_t ret = 0;
   if (kind == Buffering::Wait && !never_waits(call)) {
-    if (!look(call, memory, ret)) return 0;
-  } else {
+    if (!look(call, memory, ret)) answer = Answer::Waits;
+  } else if (answer == Answer::Yes) {
     ret = perform_call(call);
   }
+  if (answer == Answer::Waits) return wait(*area, record, recorder, room.bytes) ? 1 : 0;
   if (kind == Buffering::Open) learn_opened(call, ret);
-  if (kind == Buffering::Accept) learn_accepted(call, ret);
-  syscalls::capture_outputs(signature, call, notes, ret, memory, recorder);
-  recorder.commit(*area, ret);
-  area->call.rax = static_cast<std::uint64_t>(ret);
+  record.finish(*area, recorder, ret);
   return 1;
 }

@@ -19,6 +19,10 @@
 	.set	kCall, 240
 	.set	kPerforming, 384
 	.set	kAreaSize, 8192
+	.set	kRing, 0x55011805f000
+	.set	kBaton, 32			// RingHeader
+	.set	kLetGo, 2
+	.set	kReturned, 2			// SlotState
 
 	.set	RAX, 0				// SavedRegs
 	.set	RBX, 8
@@ -63,7 +67,7 @@
 // layout.h, Directory
 	.quad	tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end
 	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer
-	.quad	looked, looked_end
+	.quad	looked, looked_end, commits, committed, waited, waited_end, woken
 
 	.balign	64, 0xcc
 tick:
@@ -179,6 +183,28 @@ returned:
 	jmp	*%rcx
 looked_end:
 
+// tmrec_agent_ask(): has the supervisor give this task the baton, and empty the ring.
+	.global	tmrec_agent_ask
+	.hidden	tmrec_agent_ask
+tmrec_agent_ask:
+	mov	$0x0f7ec005, %eax
+	syscall
+woken:	ret
+
+// tmrec_agent_commit(ask, used, value): *used = value, and 1; or 0, if the supervisor wants to be asked. One that asks in
+// the middle of it has the task begin again: what it wants is never seen too late.
+	.global	tmrec_agent_commit
+	.hidden	tmrec_agent_commit
+tmrec_agent_commit:
+	xor	%eax, %eax
+commits:
+	cmpl	$0, (%rdi)
+	jne	1f
+	mov	%rdx, (%rsi)
+committed:
+	inc	%eax
+1:	ret
+
 unanswered:
 	// Nobody answered: the instruction is performed where it stands, which the trap on rdtsc must not prevent.
 	mov	%rdi, %gs:kSaved + RDI
@@ -203,6 +229,29 @@ tmrec_agent_syscall:
 	mov	40(%rsi), %r9
 	mov	8(%rsi), %rsi
 	syscall
+	ret
+
+// tmrec_agent_wait(number, args, state, result): a call for which the task needs no baton.
+	.global	tmrec_agent_wait
+	.hidden	tmrec_agent_wait
+tmrec_agent_wait:
+	push	%rbx
+	push	%rbp
+	mov	%rdx, %rbx
+	mov	%rcx, %rbp
+	mov	%rdi, %rax
+	mov	(%rsi), %rdi
+	mov	16(%rsi), %rdx
+	mov	24(%rsi), %r10
+	mov	32(%rsi), %r8
+	mov	40(%rsi), %r9
+	mov	8(%rsi), %rsi
+	syscall
+waited:	mov	%rax, (%rbp)
+	movl	$kReturned, (%rbx)
+waited_end:
+	pop	%rbp
+	pop	%rbx
 	ret
 
 // A call for the supervisor, which has saved the program's registers in the area. It takes the task back when the call is
@@ -240,6 +289,8 @@ on_sigsys:
 	jne	1f
 	movb	$0, %gs:kDispatch
 	movl	$0, %gs:kBuffers
+	movabs	$kRing + kBaton, %rax
+	movl	$kLetGo, (%rax)
 	mov	16(%rsi), %rax			// si_call_addr
 	cmp	%rax, 168(%rdx)			// rip
 	jne	1f

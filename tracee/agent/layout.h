@@ -49,7 +49,8 @@ struct SavedRegs {
 struct Conduct {
   std::uint8_t dispatch = 0;  // the selector of Syscall User Dispatch (prctl(2)): 1, calls that the agent does not make
                               // raise SIGSYS; 0, all calls reach the kernel
-  std::uint8_t reserved[3] = {};
+  std::uint8_t reserved = 0;
+  std::uint16_t slot = 0;        // 1 + the task's in RingHeader::slots; 0: it does not hand the baton on by itself
   std::uint32_t buffers = 0;     // what the agent does with calls: kLeaves, kPerforms or kRepeats
   std::uint32_t ask = 0;         // the supervisor wants to be asked at the next call, and at the end of this one
   std::uint32_t calls_left = 0;  // until it is asked
@@ -70,6 +71,7 @@ struct Area {
   // 1: the agent performs a call. A handler that runs meanwhile, which no supervisor lets happen, makes its calls where
   // they stand.
   std::uint64_t performs;
+  std::uint64_t result;      // of a call that waited, from SlotState::Returned on
   std::uint64_t scratch[8];  // the supervisor's
 };
 inline constexpr std::uint32_t kScratchR11 = offsetof(Area, scratch_r11);
@@ -78,9 +80,11 @@ inline constexpr std::uint32_t kSelf = offsetof(Area, self);
 inline constexpr std::uint32_t kConduct = offsetof(Area, conduct);
 inline constexpr std::uint32_t kCall = offsetof(Area, call);
 inline constexpr std::uint32_t kPerforming = offsetof(Area, performs);
+inline constexpr std::uint32_t kResult = offsetof(Area, result);
 inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
 // entry.S has the same numbers.
 static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240 && kPerforming == 384);
+static_assert(kRing == 0x5501'1805'f000);
 static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
 
 // What is known of a descriptor, by the supervisor or by the agent that has opened it. An entry counts only with the ring's generation in it: whatever may change
@@ -95,6 +99,30 @@ enum class FdClass : std::uint32_t {
 };
 inline constexpr std::uint32_t kClassBits = 4;
 
+// The baton among the tasks that share a ring (tracee/agent/hand_over.h): who may run program code, and record calls.
+// From kFirstHolder on, the task whose slot it is.
+inline constexpr std::uint32_t kSupervisors = 0;  // the supervisor says who runs
+inline constexpr std::uint32_t kFree = 1;         // all wait; whose call returns first takes it
+inline constexpr std::uint32_t kLetGo = 2;        // nobody records any more
+inline constexpr std::uint32_t kFirstHolder = 16;
+
+// What a task does that has a slot. What it does in the states from Waits to Chosen needs no baton, and is all undone
+// when a supervisor takes the task out of the agent (agent.h, out_of_wait).
+enum class SlotState : std::uint32_t {
+  Runs,      // not waiting; or about to, its call's record made
+  Waits,     // in a call that has given the baton away
+  Returned,  // the call has
+  Ready,     // and the task sleeps until it is given the baton
+  Chosen,    // which is about to happen
+  Ends,      // it has the baton, and writes down how the call ended
+};
+struct Slot {
+  SlotState state;  // also the word that a task that is Ready sleeps on
+  std::uint32_t reserved;
+  std::uint64_t turn;  // of those that are Ready the least is next
+};
+inline constexpr std::uint32_t kMaxSlots = 1024;
+
 // Records (format/call_record.h) stand behind it.
 struct RingHeader {
   std::uint64_t used;            // bytes of records
@@ -102,14 +130,35 @@ struct RingHeader {
   std::uint32_t flags;           // kReadsFsBase
   std::uint64_t repeated;        // replay: bytes of records that have been repeated
   std::uint64_t repeated_calls;  // how many
-  CallWords last;                // what the next record is a change of
+  std::uint32_t baton;
+  std::uint32_t last_holder;  // whose calls the next records are: a slot, or kMaxSlots
+  std::uint32_t wanted;       // a task waits that only the supervisor can give the baton to
+  std::uint32_t slots_used;   // no slot from here on is anybody's
+  std::uint64_t turns;
+  std::uint64_t changes;  // how often the baton has gone to another task, or to the supervisor
+  CallWords last;         // what the next record is a change of
+  Slot slots[kMaxSlots];
 };
 inline constexpr std::uint32_t kReadsFsBase = 1;  // the CPU and the kernel let a program read its fs base
+
+// What a record in the ring is, in the lowest bits of its size, which are 0 in a trace.
+enum class RecordKind : std::uint32_t {
+  Complete,
+  Enter,   // of a call in which the task gave the baton away: registers and inputs
+  Exit,    // result and outputs
+  Switch,  // no call: the baton went to the slot CallRecord::ret
+};
+inline constexpr std::uint32_t kKindMask = 7;
+
+static_assert(offsetof(RingHeader, baton) == 32);  // entry.S
+constexpr std::uint64_t slot_state(std::uint32_t slot) {
+  return kRing + offsetof(RingHeader, slots) + slot * sizeof(Slot) + offsetof(Slot, state);
+}
 
 // The first bytes of the agent's code: where in it things are, as addresses.
 struct Directory {
   std::uint64_t tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end,
-      copy, copy_failed, on_sigsys, restorer, looked, looked_end;
+      copy, copy_failed, on_sigsys, restorer, looked, looked_end, commits, committed, waited, waited_end, woken;
 };
 
 }  // namespace tmrec::agent
