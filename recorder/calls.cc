@@ -152,10 +152,12 @@ bool TaskLife::clones_untraced(const syscalls::Call& call) {
   return flags && (*flags & CLONE_UNTRACED) != 0;
 }
 
-// The most the call can write: what it would have written had it returned as much as there can be.
+// The most the call can write: what it would have written had it returned as much as there can be, or been interrupted.
 void TaskLife::note_in_flux(const OpenCall& open) {
   ExtentList outputs;
-  syscalls::capture_outputs(open.call, open.notes, syscalls::abi::kMaxTransfer, memory(), outputs);
+  for (const std::int64_t ret : {static_cast<std::int64_t>(syscalls::abi::kMaxTransfer), std::int64_t{-EINTR}}) {
+    syscalls::capture_outputs(open.call, open.notes, ret, memory(), outputs);
+  }
   for (std::size_t i = 0; i < outputs.ranges.size(); ++i) {
     in_flux_.push_back({outputs.ranges[i].addr, outputs.ranges[i].addr + outputs.sizes[i]});
   }
