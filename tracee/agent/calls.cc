@@ -250,11 +250,12 @@ constexpr std::uint32_t kFileType = 0170000, kRegular = 0100000, kDirectory = 00
 std::uint64_t flags_of_open(const Call& call) { return call.nr == number::kOpenat ? call.args[2] : call.args[1]; }
 
 // Whether calls about descriptors may be made here, and what they do to what is known.
-// Opening a FIFO or a device may wait; a file or a directory does not.
+// Opening a FIFO or a device may wait, if not told not to; a file or a directory does not.
 bool may_open(const Call& call) {
-  constexpr std::uint64_t kTruncates = 01000, kDirect = 040000, kCwd = static_cast<std::uint64_t>(-100);
+  constexpr std::uint64_t kTruncates = 01000, kNonBlocking = 04000, kDirect = 040000, kCwd = static_cast<std::uint64_t>(-100);
   const bool at = call.nr == number::kOpenat;
   if ((flags_of_open(call) & (kTruncates | kDirect)) != 0) return false;
+  if ((flags_of_open(call) & kNonBlocking) != 0) return true;
   FileStatus file;
   const Call look{
       number::kNewfstatat,
@@ -271,6 +272,8 @@ void learn_opened(const Call& call, std::int64_t fd) {
   const auto number = static_cast<std::uint64_t>(fd);
   if (perform_call({number::kFstat, {number, reinterpret_cast<std::uint64_t>(&file)}}) != 0) return;
   if ((file.mode & kFileType) != kRegular) return;
+  constexpr std::uint64_t kAnonymous = 0, kMajor = 0xfff00;  // of what is on no disk; linux/kdev_t.h, new_encode_dev
+  if ((file.device & kMajor) != kAnonymous) return learn(fd, FdClass::ReadOnly);
   constexpr std::uint64_t kProcMagic = 0x9fa0;  // PROC_SUPER_MAGIC, linux/magic.h
   std::uint64_t system[syscalls::abi::kStatfs / 8];
   if (perform_call({number::kFstatfs, {number, reinterpret_cast<std::uint64_t>(system)}}) != 0) return;
