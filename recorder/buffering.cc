@@ -54,7 +54,10 @@ bool TaskLife::may_use_agent() const {
 }
 
 void TaskLife::consider_agent() {
-  if (dispatched_ || !may_use_agent() || ++traced_calls_ < session_.options().agent_after) return;
+  if (dispatched_ || !may_use_agent()) return;
+  // What a new thread or process has of its parent's needs one call more.
+  const bool prepared = space_->ring && process_->program_sigsys;
+  if (!prepared && ++traced_calls_ < session_.options().agent_after) return;
   traced_calls_ = 0;
   if ((stopped().signal_mask() >> (SIGSYS - 1) & 1) != 0) return;
   if (!prepare_ring() || !own_sigsys()) return;
@@ -187,6 +190,7 @@ void TaskLife::take_records() {
     at_rest = !agent::is_code(now.rip) || agent::question_of(now) != agent::Question::None;
   }
   session_.exchange().take_records(at_rest);
+  recorded_at_.reset();
 }
 
 void TaskLife::note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base) {
@@ -199,17 +203,16 @@ void TaskLife::note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base
   batch.count = calls.count;
   batch.records = calls.records;
   session_.note("system calls performed by the agent", calls.count);
+  recorded_at_ = Ticks(counted_from_ - calls.ticks_left);
   if (calls.kind == agent::RecordKind::Complete) return session_.append(batch);
   auto event = CallBatchReader(batch).next();
   if (!event) throw sched::EndRecording{fmt::format("task {}: {}", tid(), event.error().text)};
   auto& body = std::get<SyscallEvent>(event->body);
   in_flux_.clear();
-  waits_since_.reset();
   begun_.reset();
   body.phase = SyscallEvent::Phase::Exit;
   if (calls.kind == agent::RecordKind::Enter) {
     body.phase = SyscallEvent::Phase::Enter;
-    waits_since_ = event->ticks;
     begun_.emplace();
     begun_->call = syscalls::call_of(body.regs);
     begun_->notes = syscalls::note_entry(begun_->call, memory());
@@ -231,7 +234,6 @@ void TaskLife::leave_wait(const Stop& stop) {
   if (!out) return;
   OpenCall open = std::move(*begun_);
   begun_.reset();
-  waits_since_.reset();
   Regs after = *out;
   // Untraced, a signal that is ignored would have interrupted nothing (kernel/signal.c, sig_ignored).
   const bool handled = stop.kind == Stop::Kind::Signal && action_of(stop.signal) == SignalEvent::Action::Handler;

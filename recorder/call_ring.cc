@@ -58,12 +58,13 @@ Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest) {
     size &= ~agent::kKindMask;
     std::memcpy(rest.data(), &size, sizeof size);
     const bool continues = kind == agent::RecordKind::Complete && !all.empty() && all.back().kind == kind;
-    if (!continues) all.push_back({kind, holder_, last_, 0, rest.first(0)});
+    if (!continues) all.push_back({kind, holder_, last_, 0, 0, rest.first(0)});
     std::span<const std::uint8_t> left = rest;
     const auto call = take_call(left, last_);
     if (!call) return damaged(": " + call.error().text);
     all.back().records = {all.back().records.data(), all.back().records.size() + size};
     ++all.back().count;
+    all.back().ticks_left = call->record.ticks_left;
     rest = rest.last(left.size());
     if (kind > agent::RecordKind::Switch) return damaged("");
     if (kind != agent::RecordKind::Switch) continue;

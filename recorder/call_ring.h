@@ -37,6 +37,7 @@ class CallRing {
     pid_t tid = 0;                                         // Switch: who has it
     CallWords before;                                      // what the first is a change of
     std::uint32_t count = 0;
+    std::uint64_t ticks_left = 0;           // behind the last
     std::span<const std::uint8_t> records;  // as in a trace; what their extents say is not verified
   };
   // Shows bytes that are kept until the next time. `at_rest`: no agent is about to add another, so their room is used

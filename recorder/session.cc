@@ -104,8 +104,8 @@ void Session::note_hand_over(pid_t from, pid_t to) {
   if (from == 0) return;
   const TaskLife* const life = life_of(from);
   const SwitchEvent body{SwitchEvent::Reason::Blocked, Tid(to)};
-  const auto waits_since = life != nullptr ? life->waits_since() : std::nullopt;
-  waits_since ? append(from, body, *waits_since) : append(from, body);
+  const auto at = life != nullptr ? life->recorded_at() : std::nullopt;
+  at ? append(from, body, *at) : append(from, body);
   note("hand-overs by the agent");
 }
 

@@ -45,8 +45,8 @@ class TaskLife {
   const Process& process() const { return *process_; }
   // What its agent has recorded.
   void note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base);
-  // When it began the call that it waits in without the baton; nullopt: it waits in none.
-  std::optional<Ticks> waits_since() const { return waits_since_; }
+  // Where it stood when its agent recorded last, and has been since, if it has given the baton away.
+  std::optional<Ticks> recorded_at() const { return recorded_at_; }
   void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
   // A task that is joined in the middle of its life, before it runs: its program is patched; it stands with `regs` as
   // it stood in `stop`, and signals have arrived.
@@ -261,7 +261,7 @@ class TaskLife {
   std::optional<std::uint32_t> slot_;
   bool goes_on_in_agent_ = false;  // it has asked for no more than the baton
   std::optional<OpenCall> begun_;  // the call that it waits in without the baton
-  std::optional<Ticks> waits_since_;
+  std::optional<Ticks> recorded_at_;
 };
 
 }  // namespace tmrec::recorder

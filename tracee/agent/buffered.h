@@ -13,9 +13,9 @@ namespace tmrec::agent {
 namespace number {
 inline constexpr std::uint32_t kRead = 0, kWrite = 1, kOpen = 2, kClose = 3, kFstat = 5, kPoll = 7, kSigaction = 13,
                                kSigprocmask = 14, kIoctl = 16, kPread = 17, kPwrite = 18, kReadv = 19, kWritev = 20,
-                               kDup2 = 33, kNanosleep = 35, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
-                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kClockNanosleep = 230, kEpollWait = 232, kOpenat = 257,
-                               kNewfstatat = 262, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292,
+                               kYield = 24, kDup2 = 33, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
+                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kEpollWait = 232, kOpenat = 257,
+                               kNewfstatat = 262, kPselect = 270, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292,
                                kPreadv = 295;
 inline constexpr std::uint32_t kMost = 511;
 }  // namespace number
@@ -39,7 +39,8 @@ enum class Buffering : std::uint8_t {
   Close,   // changes what a descriptor is
   Dup,
   Wait,   // looks whether something is ready
-  Sleep,  // waits in any case
+  Sleep,  // is made without the baton in any case: waits, or may
+  Yield,
 };
 
 namespace detail {
@@ -106,6 +107,16 @@ constexpr bool is_supervised(std::uint32_t nr) {
   return false;
 }
 
+// select, pause, nanosleep, connect, wait4, semop, msgsnd, msgrcv, flock, fsync, fdatasync, rt_sigtimedwait, semtimedop,
+// clock_nanosleep, mq_timedsend, mq_timedreceive, waitid, pselect6, getrandom.
+constexpr bool may_sleep(std::uint32_t nr) {
+  for (const std::uint32_t other :
+       {23u, 34u, 35u, 42u, 61u, 65u, 69u, 70u, 73u, 74u, 75u, 128u, 220u, 230u, 242u, 243u, 247u, number::kPselect, 318u}) {
+    if (other == nr) return true;
+  }
+  return false;
+}
+
 constexpr bool has_memory(const syscalls::Row& row) {
   for (const syscalls::Arg& arg : row.args) {
     if (arg.shape != syscalls::Shape::Value) return true;
@@ -157,9 +168,8 @@ constexpr Buffering buffering(std::uint32_t nr) {
     case number::kDup2:
     case number::kDup3:
       return Buffering::Dup;
-    case number::kNanosleep:
-    case number::kClockNanosleep:
-      return Buffering::Sleep;
+    case number::kYield:
+      return Buffering::Yield;
     case number::kEpollWait:
     case number::kEpollPwait:
     case number::kPoll:
@@ -168,6 +178,7 @@ constexpr Buffering buffering(std::uint32_t nr) {
     default:
       break;
   }
+  if (may_sleep(nr)) return Buffering::Sleep;
   const syscalls::Row& row = syscalls::row(nr);
   const bool plain = row.policy == syscalls::Policy::Record && row.blocking == syscalls::Blocking::Never &&
                      row.commands == nullptr && !is_supervised(nr) && syscalls::written_fd({nr, {}}) == -1;

@@ -332,6 +332,22 @@ bool may_mask_signals(const Call& call, LocalMemory& memory) {
   return syscalls::fetch(memory, call.args[1], set) && (set & kSigsysBit) == 0;
 }
 
+// Of signals, for as long as the call waits: SIGSYS may be among them.
+bool has_mask(const Call& call, LocalMemory& memory) {
+  switch (call.nr) {
+    case number::kEpollPwait:
+      return call.args[4] != 0;
+    case number::kPpoll:
+      return call.args[3] != 0;
+    case number::kPselect: {  // select(2): a pointer to the mask, and its size
+      std::uint64_t mask = 0;
+      return call.args[5] != 0 && (!syscalls::fetch(memory, call.args[5], mask) || mask != 0);
+    }
+    default:
+      return false;
+  }
+}
+
 // It may have looked whether the call would wait.
 Answer may_perform(const Call& call, LocalMemory& memory) {
   switch (buffering_of(call.nr)) {
@@ -366,9 +382,11 @@ Answer may_perform(const Call& call, LocalMemory& memory) {
       forget(call.args[1]);
       return Answer::Yes;
     case Buffering::Sleep:
-      return Answer::Waits;
-    case Buffering::Silent:
+      return has_mask(call, memory) ? Answer::No : Answer::Waits;
     case Buffering::Wait:
+      return yes_if(!has_mask(call, memory));
+    case Buffering::Silent:
+    case Buffering::Yield:
       return Answer::Yes;
   }
   return Answer::Yes;
@@ -402,10 +420,6 @@ bool never_waits(const Call& call) {
   return (call.nr == number::kPoll && static_cast<std::int32_t>(call.args[2]) == 0) ||
          ((call.nr == number::kEpollWait || call.nr == number::kEpollPwait) &&
           static_cast<std::int32_t>(call.args[3]) == 0);
-}
-
-bool has_mask(const Call& call) {
-  return (call.nr == number::kEpollPwait && call.args[4] != 0) || (call.nr == number::kPpoll && call.args[3] != 0);
 }
 
 bool same_inputs(LocalMemory& memory, const CallExtent& extent, const std::uint8_t* bytes) {
@@ -527,6 +541,20 @@ bool wait(Area& area, Record& call, Recorder& begun, std::uint64_t room) {
   return true;
 }
 
+// With a chance for all that wait for the baton: those that the agent cannot give it to are the supervisor's.
+bool may_yield(const Area& area) { return area.conduct.slot != 0 && Baton(area).may_be_given_away(); }
+
+// Behind a call that has been recorded.
+void yield(Area& area) {
+  Baton baton(area);
+  area.result = area.call.rax;
+  if (!baton.offer() || !baton.take()) return store(baton.state(), SlotState::Runs);
+  const auto& header = *reinterpret_cast<const RingHeader*>(kRing);
+  if (kRing + sizeof header + header.used + sizeof(CallRecord) > kRing + kRingSize) tmrec_agent_ask();
+  if (baton.is_new_holder()) note_new_holder(baton);
+  store(baton.state(), SlotState::Runs);
+}
+
 }  // namespace
 
 // 1: performed, and recorded; the result is in `call.rax`. 0: not this one.
@@ -539,16 +567,18 @@ extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   const Buffering kind = buffering_of(call.nr);
   if (kind == Buffering::Never) return 0;
   Recorder recorder(*area);
-  if (kind == Buffering::Silent) {
+  if (kind == Buffering::Yield && !may_yield(*area)) return 0;
+  if (kind == Buffering::Silent || kind == Buffering::Yield) {
     if (recorder.overflowed()) return 0;
     const std::int64_t ret = perform_call(call);
     recorder.commit(*area, ret);
     area->call.rax = static_cast<std::uint64_t>(ret);
+    if (kind == Buffering::Yield) yield(*area);
     return 1;
   }
   LocalMemory memory;
   Answer answer = may_perform(call, memory);
-  if (answer == Answer::No || (kind == Buffering::Wait && has_mask(call))) return 0;
+  if (answer == Answer::No) return 0;
 
   Record record{call, memory};
   syscalls::capture_inputs(record.signature, call, memory, recorder);

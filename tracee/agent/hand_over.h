@@ -58,6 +58,16 @@ class Baton {
     if (next != nullptr) wake(*next);
   }
 
+  // To the one that has slept longest. False: none does.
+  bool offer() {
+    Slot* const next = longest_ready();
+    if (next == nullptr) return false;
+    store(own_.state, SlotState::Returned);
+    give(next, mine_);
+    wake(*next);
+    return true;
+  }
+
   // Behind a call that waited. False: nobody records any more.
   bool take() {
     namespace agent = tmrec::agent;
