@@ -6,11 +6,11 @@ from debugging import compiled, gdb, recorded
 
 PROGRAM = r"""
 #include <pthread.h>
-static volatile long turns[2], sum;
+static volatile long turns[2], sums[2];
 static void turn(long who, int n) { turns[who] = n; }
 static void* work(void* who) {
   for (int n = 1; n <= 40; n++) {
-    for (int i = 0; i < 20; i++) sum += i & 3;
+    for (int i = 0; i < 20; i++) sums[(long)who] += i & 3;
     turn((long)who, n);
   }
   return 0;
@@ -26,7 +26,7 @@ int main(void) {
 trace = recorded(compiled(PROGRAM, "-static"), status=5, options=("--ticks=stepped", "--slice=60"))
 text = gdb(trace, "break turn if who == 1 && n == 30", "continue", "monitor when", "print turns[0]", "stepi", "stepi", "monitor when",
            "reverse-stepi", "reverse-stepi", "monitor when", "delete", "break turn if who == 0 && n == 5", "reverse-continue", "monitor when", "bt 1",
-           "delete", "break turn if who == 1 && n == 30", "continue", "monitor when", "print turns[0]", "delete", "continue", "print sum")
+           "delete", "break turn if who == 1 && n == 30", "continue", "monitor when", "print turns[0]", "delete", "continue", "print sums[0]")
 text.expect("hit Breakpoint 1, turn .who=1, n=30", "hit Breakpoint 2, turn .who=0, n=5", "hit Breakpoint 3, turn .who=1, n=30")
 places = re.findall(r"^position (\S+):", text, re.MULTILINE)
 if not (len(places) == 5 and places[0] == places[2] == places[4] and len(set(places)) == 3):
@@ -35,5 +35,5 @@ beside = re.findall(r"^\$\d = (\d+)", text, re.MULTILINE)
 if not (beside[0] == beside[1] and 0 < int(beside[0]) <= 40):
     raise SystemExit(f"the other thread's turns: {beside}\n{text}")
 
-text = gdb(trace, "print sum", "watch sum", "reverse-continue", "reverse-continue", "print sum", "continue", "continue", options=("--at-end",))
-text.expect(r"\$1 = 2400", "Old value = 2400", r"\$2 = 239\d")
+text = gdb(trace, "print sums[0]", "watch sums[0]", "reverse-continue", "reverse-continue", "print sums[0]", "continue", "continue", options=("--at-end",))
+text.expect(r"\$1 = 1200", "Old value = 1200", r"\$2 = 119\d")
