@@ -38,6 +38,7 @@ struct RecordOptions {
   std::string ticks = "auto";
   bool agent = true;
   std::uint32_t agent_after = recorder::Options{}.agent_after;
+  int probe_agent = 0;
   bool chaos = false;
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
@@ -217,6 +218,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       // A hardware counter would count the agent's own branches.
       .use_agent = !options.no_ticks && options.agent && (options.ticks == "auto" || options.ticks == "software"),
       .agent_after = options.agent_after,
+      .probe_agent = options.probe_agent,
       .slice = options.slice,
       .unpatched = options.unpatched,
       .plan_cache = tracee::PlanCache::default_directory(),
@@ -458,6 +460,7 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--agent-after", options->agent_after,
                  "Record system calls in place once a thread has made N of them (default 48)")
       ->type_name("N");
+  app.add_option("--probe-agent", options->probe_agent)->check(CLI::Range(1, 64))->group("");  // for tests
   app.footer(kExamples);
   return [options, &words] {
     const Result<int> status = record(*options, words.after);

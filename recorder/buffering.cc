@@ -157,6 +157,7 @@ Resume TaskLife::conduct() {
   if (agents) {
     last_seen_ = stopped().regs();
     session_.exchange().leave_to(space_->ring, *slot_);
+    if (session_.probe() && std::exchange(probes_, false)) session_.probe()->arm(stopped());
   }
   return agents ? Resume::Continue : Resume::ToSyscall;
 }
@@ -224,6 +225,13 @@ void TaskLife::note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base
   session_.append(tid(), std::move(event->body), event->ticks);
 }
 
+bool TaskLife::has_met_probe(const Stop& stop) {
+  if (!session_.probe() || stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP) return false;
+  if (!session_.probe()->met(stopped(), stopped().siginfo())) return false;
+  session_.note("signals sent within the agent");
+  return true;
+}
+
 // A task that was stopped while it waits in the agent, which has the baton now, leaves that wait as if it had made the
 // call itself: interrupted, or just returned. Not when it only asks for the baton, or has it already and writes down how
 // the call ended.
@@ -262,7 +270,7 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
     stopped().set_regs(at_call);  // at once: should the supervisor be killed, the call is made
   }
   // From the stop in front of a signal another one would be delivered unseen: one at a call is as good as any.
-  if (!deferred_.empty()) call_remotely(SYS_gettid, {});
+  if (!deferred_.empty() && question != agent::Question::Baton) call_remotely(SYS_gettid, {});
   switch (question) {
     case agent::Question::Tick:
       on_tick(at_call);

@@ -83,6 +83,7 @@ int TaskLife::on_syscall() {
   Regs entry = stopped().regs();
   if (answer_agent(entry)) return signal_;
   traced_once_ = false;
+  probes_ = true;
   if (entry.orig_rax == SYS_execve || entry.orig_rax == SYS_execveat) ticks();  // its counter goes with its memory
   require_64_bit_call(entry);
   if (!deferred_.empty() || interrupt_waits()) return deliver_deferred(entry);

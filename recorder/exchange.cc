@@ -10,7 +10,6 @@ namespace tmrec::recorder {
 void Exchange::leave_to(const std::shared_ptr<CallRing>& ring, std::uint32_t slot) {
   ring_ = ring;
   last_holder_ = ring->in_slot(slot);
-  ring->set_running(slot);
   ring->leave_baton(agent::kFirstHolder + slot, slot);
   theirs_ = true;
 }

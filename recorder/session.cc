@@ -67,6 +67,7 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
              .exchange = &exchange_}) {
   ledger_ = options_.ledger;
   if (options_.ring) ring_ = std::make_unique<Ring>(*options_.ring, trace_, *log_);
+  if (options_.probe_agent != 0) probe_.emplace(options_.probe_agent);
   if (options_.on_planning) plans_.set_on_wait(options_.on_planning);
   auto identify = [](int fd) -> OwnStream {
     struct stat file {};

@@ -17,6 +17,7 @@
 #include "format/manifest.h"
 #include "format/snapshot.h"
 #include "format/trace_dir.h"
+#include "recorder/agent_probe.h"
 #include "recorder/backings.h"
 #include "recorder/call_ring.h"
 #include "recorder/early_binding.h"
@@ -182,6 +183,7 @@ class Session {
   bool reads_directly = false;
 
   Exchange& exchange() { return exchange_; }
+  std::optional<AgentProbe>& probe() { return probe_; }
   TaskLife* life_of(pid_t tid) const;  // null: none
   // The agent of one task has given the baton to another.
   void note_hand_over(pid_t from, pid_t to);
@@ -232,6 +234,7 @@ class Session {
   std::unordered_map<std::string, StoredPlan> stored_plans_;
   std::vector<std::weak_ptr<CallRing>> rings_;
   Exchange exchange_{*this};
+  std::optional<AgentProbe> probe_;
   sched::Loop loop_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point begun_ = started_;  // when the program went on

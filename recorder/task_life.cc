@@ -43,6 +43,7 @@ void TaskLife::live(bool at_exec) {
       at_event_ = false;
       const Resume how = conduct();
       Stop stop = run_program(how, signal);
+      while (has_met_probe(stop)) stop = task_.run(Resume::Continue);  // to that signal
       take_records();
       if (begun_) leave_wait(stop);
       signal = handle(stop);

@@ -108,6 +108,7 @@ class TaskLife {
   void give_slot_back();
   void take_records();
   void leave_wait(const tracee::Stop& stop);
+  bool has_met_probe(const tracee::Stop& stop);
   std::optional<int> on_dispatch(const siginfo_t& info);
   void let_call(const Regs& before);
   void on_return(const Regs& at_call);
@@ -259,6 +260,7 @@ class TaskLife {
   Regs last_seen_;             // when it was left to the agent: for what that does not record
   std::shared_ptr<CallRing> slot_ring_;  // where it has slot_
   std::optional<std::uint32_t> slot_;
+  bool probes_ = false;            // the next time it is left to the agent
   bool goes_on_in_agent_ = false;  // it has asked for no more than the baton
   std::optional<OpenCall> begun_;  // the call that it waits in without the baton
   std::optional<Ticks> recorded_at_;

@@ -13,23 +13,23 @@ namespace {
 
 using patch::TaskArea;
 
-std::span<const std::uint8_t> code() { return {_binary_tmrec_agent_start, _binary_tmrec_agent_end}; }
-
 }  // namespace
+
+std::span<const std::uint8_t> all_code() { return {_binary_tmrec_agent_start, _binary_tmrec_agent_end}; }
 
 const Directory& directory() {
   static const Directory known = [] {
     Directory read;
-    std::memcpy(&read, code().data(), sizeof read);
+    std::memcpy(&read, all_code().data(), sizeof read);
     return read;
   }();
   return known;
 }
 
-bool install(const tracee::RemoteMemory& memory) { return memory.write(kCode, code().data(), kEntriesSize); }
+bool install(const tracee::RemoteMemory& memory) { return memory.write(kCode, all_code().data(), kEntriesSize); }
 
 bool install_calls(const tracee::RemoteMemory& memory) {
-  const auto calls = code().subspan(kEntriesSize);
+  const auto calls = all_code().subspan(kEntriesSize);
   static_assert(kCodeSize >= 2 * kEntriesSize);
   return calls.size() <= kCodeSize - kEntriesSize && memory.write(kCode + kEntriesSize, calls.data(), calls.size());
 }

@@ -46,6 +46,8 @@ void stand_down(const tracee::RemoteMemory& memory);
 
 // Addresses in the agent's code.
 const Directory& directory();
+// As it lies at kCode, the directory first.
+std::span<const std::uint8_t> all_code();
 
 // Tasks are only stopped at ticks that are multiples of this. A counter's low byte is then the same at recording and at
 // replay whatever the two count down to, and with it the flags that counting leaves behind: they are dead where ticks
