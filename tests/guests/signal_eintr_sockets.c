@@ -5,7 +5,8 @@
 
 static volatile sig_atomic_t seen;
 static void handler(int signal) { seen += signal == SIGALRM; }
-static struct itimerval timer = {{0, 0}, {0, 10000}};
+// Again and again: on a busy machine the first may come before the call that it is to interrupt.
+static struct itimerval timer = {{0, 10000}, {0, 10000}};
 
 int main(void) {
   enter_scratch();
@@ -39,7 +40,7 @@ int main(void) {
     _exit(0);
   }
   CHECK(recv(pair[0], &c, 1, 0) == 1 && c == 'z');
-  CHECK(wait_exit(child) == 0 && seen == 4);
+  CHECK(wait_exit(child) == 0 && seen >= 4);
   printf("port %d family %d\n", ntohs(address.sin_port), address.sin_family);
   return success();
 }
