@@ -132,9 +132,14 @@ int TaskLife::on_signal(const Stop& stop) {
 }
 
 void TaskLife::defer(const siginfo_t& info) {
-  if (deferred_.empty()) deferred_since_ = std::chrono::steady_clock::now();
+  if (deferred_.empty()) wait_from_now();
   deferred_.push_back(info);
   ask_soon();
+}
+
+void TaskLife::wait_from_now() {
+  deferred_since_ = std::chrono::steady_clock::now();
+  used_before_ = tracee::cpu_time(tid()).value_or(std::chrono::nanoseconds{});
 }
 
 SignalEvent::Action TaskLife::action_of(int signal) {
@@ -192,8 +197,11 @@ int TaskLife::deliver(siginfo_t info, bool synchronous) {
   return info.si_signo;
 }
 
+// On a busy machine, or while the log waits for its disk, a second may be little of the task's own.
 bool TaskLife::is_overdue(std::chrono::steady_clock::time_point now) const {
-  if (deferred_.empty() || now - deferred_since_ <= std::chrono::seconds(1)) return false;
+  constexpr std::chrono::seconds kLong(1);
+  if (deferred_.empty() || now - deferred_since_ <= kLong) return false;
+  if (tracee::cpu_time(tid()).value_or(std::chrono::nanoseconds{}) - used_before_ <= kLong) return false;
   auto masks = tracee::signal_masks(tid());
   return masks && std::any_of(deferred_.begin(), deferred_.end(),
                               [&](const siginfo_t& info) { return !masks->is_blocked(info.si_signo); });
@@ -231,7 +239,7 @@ int TaskLife::take_deferred(const Regs& regs) {
     tracee::queue_signals(stopped(), memory(), *space_->call_gadget, blocked);
     stopped().set_regs(regs);
   }
-  deferred_since_ = std::chrono::steady_clock::now();
+  if (!deferred_.empty()) wait_from_now();
   if (!blocked.empty() || deferred_.empty()) return 0;
   injected_ = deferred_.front();
   deferred_.pop_front();

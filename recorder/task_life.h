@@ -54,7 +54,7 @@ class TaskLife {
   void stand_joined(const Regs& regs, const tracee::Stop& stop, std::vector<siginfo_t> arrived);
   // What it is to have when the recording ends.
   void give_back_to(LeavingTask& leaving) const;
-  // A signal has waited so long that the program would notice.
+  // A signal has waited for so long a computation that the program would notice.
   bool is_overdue(std::chrono::steady_clock::time_point now) const;
 
  private:
@@ -206,6 +206,7 @@ class TaskLife {
   void show_program_address(siginfo_t& info, bool synchronous);
   bool perform_trapped_instruction(const siginfo_t& info, const Regs& regs);
   void defer(const siginfo_t& info);
+  void wait_from_now();
   int deliver_deferred(const Regs& entry);
   int take_deferred(const Regs& regs);
 
@@ -224,7 +225,9 @@ class TaskLife {
   bool at_event_ = false;           // the task stands where its last event left it
   bool at_syscall_ = false;         // boundary_ stands in front of a call that was put off for a signal
   std::deque<siginfo_t> deferred_;  // signals that came in the middle of a computation
-  std::chrono::steady_clock::time_point deferred_since_;  // of the first of them
+  // Of the first of them: when, and what CPU time the task had used.
+  std::chrono::steady_clock::time_point deferred_since_;
+  std::chrono::nanoseconds used_before_{};
   std::vector<AddressRange> in_flux_;
   // A call whose entry has been recorded; kept for starting points alone.
   struct Entered {
