@@ -17,7 +17,10 @@ int main(void) {
   int sent = 0;
   for (int i = 0; i < 8; i++) {
     sleep_ms(15);
-    if (kill(child, i % 2 ? SIGUSR1 : SIGCONT) == 0 && waitpid(child, NULL, WNOHANG) == 0) sent++;
+    siginfo_t ended = {0};  // on a busy machine it may have
+    SYS(kill(child, i % 2 ? SIGUSR1 : SIGCONT));
+    SYS(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT));
+    sent += ended.si_pid == 0;
   }
   CHECK(wait_exit(child) == 0);
   printf("%d signals to %d\n", sent, child);
