@@ -38,6 +38,7 @@ struct RecordOptions {
   std::string ticks = "auto";
   bool agent = true;
   std::uint32_t agent_after = recorder::Options{}.agent_after;
+  std::uint64_t agent_room = recorder::Options{}.agent_room;
   int probe_agent = 0;
   bool chaos = false;
   std::vector<std::string> unpatched;
@@ -218,6 +219,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       // A hardware counter would count the agent's own branches.
       .use_agent = !options.no_ticks && options.agent && (options.ticks == "auto" || options.ticks == "software"),
       .agent_after = options.agent_after,
+      .agent_room = options.agent_room,
       .probe_agent = options.probe_agent,
       .slice = options.slice,
       .unpatched = options.unpatched,
@@ -461,6 +463,8 @@ Action add_record(CLI::App& app, const Words& words) {
                  "Record system calls in place once a thread has made N of them (default 48)")
       ->type_name("N");
   app.add_option("--probe-agent", options->probe_agent)->check(CLI::Range(1, 64))->group("");  // for tests
+  constexpr std::uint64_t kLeastRoom = 8192;
+  app.add_option("--agent-room", options->agent_room)->check(CLI::Range(kLeastRoom, ~std::uint64_t{0}))->group("");
   app.footer(kExamples);
   return [options, &words] {
     const Result<int> status = record(*options, words.after);

@@ -85,7 +85,7 @@ bool TaskLife::prepare_ring() {
   const bool mapped = call_remotely(SYS_ftruncate, {file, agent::kRingSize}) == 0 &&
                       call_remotely(SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file,
                                                0}) == static_cast<std::int64_t>(agent::kRing);
-  auto ring = mapped ? CallRing::map(tid(), static_cast<int>(fd)) : fail(ErrorKind::System, "not mapped");
+  auto ring = mapped ? CallRing::map(tid(), static_cast<int>(fd), session_.options().agent_room) : fail(ErrorKind::System, "not mapped");
   call_remotely(SYS_close, {file});
   if (!ring) return false;
   space_->ring = std::move(*ring);

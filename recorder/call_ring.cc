@@ -24,7 +24,7 @@ constexpr unsigned long kHasFsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
 
 }  // namespace
 
-Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd) {
+Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd, std::uint64_t room) {
   const std::string path = fmt::format("/proc/{}/fd/{}", pid, fd);
   const Fd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
   void* memory = file
@@ -33,6 +33,7 @@ Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd) {
   if (memory == MAP_FAILED) return fail_errno(path);
   auto ring = std::shared_ptr<CallRing>(new CallRing(memory));
   ring->header().generation = 1;
+  ring->header().room = std::min(room, agent::kRecordsRoom);
   if ((getauxval(AT_HWCAP2) & kHasFsgsbase) != 0) ring->header().flags = agent::kReadsFsBase;
   return ring;
 }
@@ -45,7 +46,7 @@ Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest) {
   };
   const std::uint64_t used = header().used, begin = std::exchange(taken_, at_rest ? 0 : used);
   if (at_rest) header().used = 0;
-  if (used > agent::kRingSize - sizeof(agent::RingHeader) || begin > used) return damaged("");
+  if (used > agent::kRecordsRoom || begin > used) return damaged("");
   // A copy: the program may write there at any time.
   const std::uint8_t* const from = memory_ + sizeof(agent::RingHeader) + begin;
   copy_.assign(from, from + (used - begin));

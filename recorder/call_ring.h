@@ -21,8 +21,8 @@ namespace tmrec::recorder {
 
 class CallRing {
  public:
-  // Maps the memory that the task `pid` has as its descriptor `fd`, agent::kRingSize bytes.
-  static Result<std::shared_ptr<CallRing>> map(pid_t pid, int fd);
+  // Maps the memory that the task `pid` has as its descriptor `fd`, agent::kRingSize bytes; so many are for records.
+  static Result<std::shared_ptr<CallRing>> map(pid_t pid, int fd, std::uint64_t room = agent::kRecordsRoom);
   ~CallRing();
   CallRing(const CallRing&) = delete;
   CallRing& operator=(const CallRing&) = delete;

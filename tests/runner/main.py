@@ -24,11 +24,11 @@ E2E_SECONDS = 300
 STRESS_ROUNDS = 3
 TICK_PROGRAMS = ("perl", "python3-threads", "xz-threads", "sqlite3")
 # How guests are recorded, by the kind of test. The ordinary user's: with a slice so small that tasks change at nearly
-# every chance, and all that can be buffered buffered from the first call on.
+# every chance, and all that can be buffered buffered from the first call on, with as little room as there may be.
 GUEST_OPTIONS = {
     "guest": guests.RECORD_OPTIONS,
     "guest-stops": (*guests.RECORD_OPTIONS, "--no-agent"),
-    "guest-user": (*guests.RECORD_OPTIONS, "--slice=1000", "--agent-after=0"),
+    "guest-user": (*guests.RECORD_OPTIONS, "--slice=1000", "--agent-after=0", "--agent-room=8192"),
 }
 SKIP_STATUS = 77
 

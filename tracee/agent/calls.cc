@@ -63,7 +63,7 @@ class Recorder {
   explicit Recorder(const Area& area)
       : header_(*reinterpret_cast<RingHeader*>(kRing)), words_(words_of(area, (header_.flags & kReadsFsBase) != 0)) {
     begin_ = kRing + sizeof header_ + header_.used;
-    end_ = kRing + kRingSize;
+    end_ = kRing + sizeof header_ + header_.room;
     at_ = begin_ + sizeof(CallRecord);
     overflowed_ = !has_room(sizeof words_);
     if (overflowed_) return;
@@ -530,9 +530,7 @@ bool wait(Area& area, Record& call, Recorder& begun, std::uint64_t room) {
     call.finish(area, begun, ret);
   } else {
     const auto& header = *reinterpret_cast<const RingHeader*>(kRing);
-    if (kRing + sizeof header + header.used + room + sizeof(CallRecord) + sizeof(CallWords) > kRing + kRingSize) {
-      tmrec_agent_ask();
-    }
+    if (header.used + room + sizeof(CallRecord) + sizeof(CallWords) > header.room) tmrec_agent_ask();
     if (baton.is_new_holder()) note_new_holder(baton);
     Recorder ended(area);
     call.finish(area, ended, ret, RecordKind::Exit);
@@ -550,7 +548,7 @@ void yield(Area& area) {
   area.result = area.call.rax;
   if (!baton.offer() || !baton.take()) return store(baton.state(), SlotState::Runs);
   const auto& header = *reinterpret_cast<const RingHeader*>(kRing);
-  if (kRing + sizeof header + header.used + sizeof(CallRecord) > kRing + kRingSize) tmrec_agent_ask();
+  if (header.used + sizeof(CallRecord) > header.room) tmrec_agent_ask();
   if (baton.is_new_holder()) note_new_holder(baton);
   store(baton.state(), SlotState::Runs);
 }

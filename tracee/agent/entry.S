@@ -20,7 +20,7 @@
 	.set	kPerforming, 384
 	.set	kAreaSize, 8192
 	.set	kRing, 0x55011805f000
-	.set	kBaton, 32			// RingHeader
+	.set	kBaton, 40			// RingHeader
 	.set	kLetGo, 2
 	.set	kReturned, 2			// SlotState
 

@@ -128,6 +128,7 @@ struct RingHeader {
   std::uint64_t used;            // bytes of records
   std::uint32_t generation;      // of descriptor entries
   std::uint32_t flags;           // kReadsFsBase
+  std::uint64_t room;            // for records, in bytes; at most kRecordsRoom
   std::uint64_t repeated;        // replay: bytes of records that have been repeated
   std::uint64_t repeated_calls;  // how many
   std::uint32_t baton;
@@ -150,7 +151,8 @@ enum class RecordKind : std::uint32_t {
 };
 inline constexpr std::uint32_t kKindMask = 7;
 
-static_assert(offsetof(RingHeader, baton) == 32);  // entry.S
+inline constexpr std::uint64_t kRecordsRoom = kRingSize - sizeof(RingHeader);
+static_assert(offsetof(RingHeader, baton) == 40);  // entry.S
 constexpr std::uint64_t slot_state(std::uint32_t slot) {
   return kRing + offsetof(RingHeader, slots) + slot * sizeof(Slot) + offsetof(Slot, state);
 }
