@@ -129,20 +129,30 @@ void TaskLife::disown_sigsys() {
 
 // ---- running --------------------------------------------------------------------------------------------------------
 
+namespace {
+
+bool is_within_agent(const Regs& regs) {
+  return agent::is_code(regs.rip) && agent::question_of(regs) == agent::Question::None;
+}
+
+}  // namespace
+
 // How the task is resumed next: with the agent performing its calls, or to its next call.
 Resume TaskLife::conduct() {
+  // In the middle of a call it goes on there, whatever another thread has done meanwhile, and asks behind it.
+  const bool within = conducts_ && !traced_once_ && is_within_agent(stopped().regs());
+  const bool goes_on = std::exchange(goes_on_in_agent_, false) || within;
   // One that another thread has taken SIGSYS from goes over again.
-  if (dispatched_ && process_->program_sigsys == std::nullopt && may_use_agent()) {
+  if (!goes_on && dispatched_ && process_->program_sigsys == std::nullopt && may_use_agent()) {
     dispatched_ = false;
     traced_calls_ = 0;
   }
-  const bool goes_on = std::exchange(goes_on_in_agent_, false);
-  bool agents = goes_on || (dispatched_ && !traced_once_ && may_use_agent() && process_->program_sigsys &&
-                      (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0);
-  agents = agents && take_slot();
+  const bool may = dispatched_ && !traced_once_ && may_use_agent() && process_->program_sigsys &&
+                   (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0;
+  const bool agents = (goes_on || may) && take_slot();
   if (!agents && !conducts_) return Resume::ToSyscall;
   // A task that is in the agent now asks behind its call, also when that was the last.
-  agent::Conduct wanted{.ask = deferred_.empty() ? 0u : 1u};
+  agent::Conduct wanted{.ask = deferred_.empty() && (may || !agents) ? 0u : 1u};
   sched::Policy& policy = session_.loop().policy();
   const std::uint32_t calls = policy.chaos ? policy.slice() : kCallsInRow;
   // In an order that a seed decides, only the supervisor gives the baton away; and for starting points it must have seen

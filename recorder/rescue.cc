@@ -20,6 +20,7 @@
 #include "recorder/give_back.h"
 #include "recorder/ledger.h"
 #include "recorder/process_tree.h"
+#include "tracee/agent/agent.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
@@ -157,6 +158,7 @@ class Rescue {
   void give_back_to(pid_t pid, std::vector<Patient>& patients) {
     std::vector<LeavingTask> tasks(patients.size());
     std::vector<LeavingTask*> leaving;
+    const auto memory = tracee::RemoteMemory::open(pid);
     for (std::size_t i = 0; i < patients.size(); ++i) {
       Patient& patient = patients[i];
       if (!patient.stopped) continue;
@@ -164,6 +166,8 @@ class Rescue {
       task.task = &*patient.stopped;
       task.stop = patient.stop;
       task.own.affinity = affinity_;
+      const RemoteAddr area(patient.stopped->regs().gs_base);
+      if (memory && agent::is_area(area.value)) task.kept = agent::kept(*memory, area);
       const OwnSettings* const own = ledger_ != nullptr ? ledger_->find(patient.tid, pid) : nullptr;
       if (own != nullptr) task.own = *own;
       if (task.own.tid != patient.tid) task.own.rseq = 0;

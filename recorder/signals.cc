@@ -134,7 +134,15 @@ int TaskLife::on_signal(const Stop& stop) {
 void TaskLife::defer(const siginfo_t& info) {
   if (deferred_.empty()) wait_from_now();
   deferred_.push_back(info);
+  note_kept();
   ask_soon();
+}
+
+// Should the supervisor be killed, they are not lost (rescue.cc).
+void TaskLife::note_kept() {
+  if (!counts()) return;
+  const std::vector<siginfo_t> signals(deferred_.begin(), deferred_.end());
+  agent::note_kept(memory(), area_, signals);
 }
 
 void TaskLife::wait_from_now() {
@@ -240,9 +248,10 @@ int TaskLife::take_deferred(const Regs& regs) {
     stopped().set_regs(regs);
   }
   if (!deferred_.empty()) wait_from_now();
-  if (!blocked.empty() || deferred_.empty()) return 0;
+  if (!blocked.empty() || deferred_.empty()) return note_kept(), 0;
   injected_ = deferred_.front();
   deferred_.pop_front();
+  note_kept();
   return injected_->si_signo;
 }
 

@@ -207,6 +207,7 @@ class TaskLife {
   bool perform_trapped_instruction(const siginfo_t& info, const Regs& regs);
   void defer(const siginfo_t& info);
   void wait_from_now();
+  void note_kept();
   int deliver_deferred(const Regs& entry);
   int take_deferred(const Regs& regs);
 

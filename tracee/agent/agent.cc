@@ -1,5 +1,6 @@
 #include "tracee/agent/agent.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -64,6 +65,22 @@ std::optional<std::uint64_t> counter(const tracee::RemoteMemory& memory, RemoteA
 
 bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint64_t ticks) {
   return memory.write(area.value + TaskArea::kCounter, &ticks, sizeof ticks);
+}
+
+void note_kept(const tracee::RemoteMemory& memory, RemoteAddr area, std::span<const siginfo_t> signals) {
+  static_assert(sizeof(siginfo_t) == sizeof Area{}.kept[0]);
+  signals = signals.first(std::min(signals.size(), kMostKept));
+  const std::uint64_t count = signals.size();
+  memory.write(area.value + kKept + sizeof count, signals.data(), signals.size_bytes());
+  memory.write(area.value + kKept, &count, sizeof count);
+}
+
+std::vector<siginfo_t> kept(const tracee::RemoteMemory& memory, RemoteAddr area) {
+  const std::uint64_t count = memory.get<std::uint64_t>(area + kKept).value_or(0);
+  std::vector<siginfo_t> signals(std::min<std::uint64_t>(count, kMostKept));
+  const std::uint64_t at = area.value + kKept + sizeof count;
+  if (!memory.read(at, signals.data(), signals.size() * sizeof(siginfo_t))) return {};
+  return signals;
 }
 
 RemoteAddr call_address() { return RemoteAddr(directory().remote_call); }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "format/regs.h"
 #include "format/types.h"
@@ -57,6 +58,10 @@ constexpr std::uint64_t next_stop(std::uint64_t ticks) { return (ticks + kStopEv
 
 std::optional<std::uint64_t> counter(const tracee::RemoteMemory& memory, RemoteAddr area);
 bool set_counter(const tracee::RemoteMemory& memory, RemoteAddr area, std::uint64_t ticks);
+
+// Signals that the supervisor keeps back from the task; agent::kMostKept of them at most are noted.
+void note_kept(const tracee::RemoteMemory& memory, RemoteAddr area, std::span<const siginfo_t> signals);
+std::vector<siginfo_t> kept(const tracee::RemoteMemory& memory, RemoteAddr area);
 
 // Address of a syscall instruction behind which the task, left alone, goes back to the saved registers.
 RemoteAddr call_address();

@@ -60,6 +60,8 @@ inline constexpr std::uint32_t kLeaves = 0;    // they are made where they stand
 inline constexpr std::uint32_t kPerforms = 1;  // recording: performs those that it can, and records them
 inline constexpr std::uint32_t kRepeats = 2;   // replay: does what the next record says
 
+inline constexpr std::size_t kMostKept = 4;
+
 // A task's area, behind what patched code knows of it.
 struct Area {
   std::uint8_t known[patch::TaskArea::kSize];
@@ -73,6 +75,9 @@ struct Area {
   std::uint64_t performs;
   std::uint64_t result;      // of a call that waited, from SlotState::Returned on
   std::uint64_t scratch[8];  // the supervisor's
+  // Signals that the supervisor keeps back, for whoever helps the task should it be killed: siginfo_t (sigaction(2)).
+  std::uint64_t kept_signals;
+  std::uint8_t kept[kMostKept][128];
 };
 inline constexpr std::uint32_t kScratchR11 = offsetof(Area, scratch_r11);
 inline constexpr std::uint32_t kSaved = offsetof(Area, remote);
@@ -82,6 +87,7 @@ inline constexpr std::uint32_t kCall = offsetof(Area, call);
 inline constexpr std::uint32_t kPerforming = offsetof(Area, performs);
 inline constexpr std::uint32_t kResult = offsetof(Area, result);
 inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
+inline constexpr std::uint32_t kKept = offsetof(Area, kept_signals);
 // entry.S has the same numbers.
 static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240 && kPerforming == 384);
 static_assert(kRing == 0x5501'1805'f000);
