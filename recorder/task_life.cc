@@ -146,7 +146,7 @@ std::vector<Extent> TaskLife::memory_written_at_exit(int own_tid) {
 }
 
 void TaskLife::end_of_life() {
-  take_records();
+  session_.exchange().take_records(false);  // it may have no registers any more
   ExitEvent event;
   bool at_exit_stop = task_.await_exit_stop();
   if (at_exit_stop) {
