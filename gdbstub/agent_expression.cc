@@ -1,7 +1,8 @@
 #include "gdbstub/agent_expression.h"
 
 #include <array>
-#include <bit>
+
+#include "gdbstub/agent_operations.h"
 
 namespace tmrec::gdbstub {
 
@@ -10,46 +11,7 @@ namespace {
 constexpr int kMostSteps = 100'000;
 constexpr std::size_t kMostStack = 256;
 
-// "Bytecode Descriptions"; those that are not here are not known.
-enum class Op : std::uint8_t {
-  Add = 0x02,
-  Sub = 0x03,
-  Mul = 0x04,
-  DivSigned = 0x05,
-  DivUnsigned = 0x06,
-  RemSigned = 0x07,
-  RemUnsigned = 0x08,
-  Lsh = 0x09,
-  RshSigned = 0x0a,
-  RshUnsigned = 0x0b,
-  LogNot = 0x0e,
-  BitAnd = 0x0f,
-  BitOr = 0x10,
-  BitXor = 0x11,
-  BitNot = 0x12,
-  Equal = 0x13,
-  LessSigned = 0x14,
-  LessUnsigned = 0x15,
-  Ext = 0x16,
-  Ref8 = 0x17,
-  Ref16 = 0x18,
-  Ref32 = 0x19,
-  Ref64 = 0x1a,
-  IfGoto = 0x20,
-  Goto = 0x21,
-  Const8 = 0x22,
-  Const16 = 0x23,
-  Const32 = 0x24,
-  Const64 = 0x25,
-  Reg = 0x26,
-  End = 0x27,
-  Dup = 0x28,
-  Pop = 0x29,
-  ZeroExt = 0x2a,
-  Swap = 0x2b,
-  Pick = 0x32,
-  Rot = 0x33,
-};
+using Op = AgentOperation;
 
 class Evaluation {
  public:
@@ -199,26 +161,14 @@ bool Evaluation::on_one(Op op) {
 }
 
 bool Evaluation::execute(Op op) {
-  // Of one, two, four and eight bytes, in this order.
-  const auto width_since = [op](Op first) {
-    return std::size_t{1} << (static_cast<int>(op) - static_cast<int>(first));
-  };
+  if (const std::size_t width = width_of_constant(op)) return push_operand(width);
+  if (const std::size_t width = width_of_reference(op)) return refer(width);
   switch (op) {
-    case Op::Const8:
-    case Op::Const16:
-    case Op::Const32:
-    case Op::Const64:
-      return push_operand(width_since(Op::Const8));
     case Op::Reg: {
       const auto number = operand(2);
       const auto value = number ? context_.get_register(*number) : std::nullopt;
       return value && push(*value);
     }
-    case Op::Ref8:
-    case Op::Ref16:
-    case Op::Ref32:
-    case Op::Ref64:
-      return refer(width_since(Op::Ref8));
     case Op::Ext:
     case Op::ZeroExt:
       return extend(op == Op::Ext);
