@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "gdbstub/agent_code.h"
 #include "gdbstub/agent_expression.h"
 #include "gdbstub/registers.h"
 #include "replayer/stub.h"
@@ -27,8 +28,10 @@ constexpr std::uint64_t kMaxWatched = 1 << 16;
 constexpr std::string_view kDebugDirectory = "/usr/lib/debug/";
 
 // Any of them is true, or can't be worked out: then the debugger finds out why.
-Stops::Condition condition(const std::vector<std::string>& expressions) {
-  return [expressions](Session& session, Task& task) {
+Stops::Condition condition(const std::vector<std::string>& expressions, std::uint64_t rip) {
+  Stops::Condition condition{.holds = {},
+                             .code = gdbstub::agent_code(expressions, rip).value_or(std::vector<std::uint8_t>())};
+  condition.holds = [expressions](Session& session, Task& task) {
     static const gdbstub::RegisterLayout layout(Bytes{});
     const gdbstub::RegisterFile file{session.program_view(task), {}};
     const gdbstub::AgentContext context{
@@ -51,6 +54,7 @@ Stops::Condition condition(const std::vector<std::string>& expressions) {
       return gdbstub::evaluate(expression, context).value_or(1) != 0;
     });
   };
+  return condition;
 }
 
 }  // namespace
@@ -205,7 +209,7 @@ std::shared_ptr<const Stops> DebugTarget::stops() const {
       case BreakKind::Hardware:
         if (is_of_a_call(each.at)) break;
         stops->breakpoints.push_back(each.at.value);
-        if (!each.conditions.empty()) stops->conditions[each.at.value] = condition(each.conditions);
+        if (!each.conditions.empty()) stops->conditions[each.at.value] = condition(each.conditions, each.at.value);
         break;
       case BreakKind::Write:
         stops->watches.push_back({Stops::Watch::Kind::Write, each.at, each.size});

@@ -29,7 +29,7 @@ bool has_more_to_say(pid_t tid) {
 
 }  // namespace
 
-Result<std::optional<Stop>> Machine::resume(Task& task, Resume how) {
+Result<std::optional<Stop>> Machine::run(Task& task, Resume how) {
   for (;;) {
     Regs regs = task.regs;
     regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
@@ -53,9 +53,93 @@ Result<std::optional<Stop>> Machine::resume(Task& task, Resume how) {
   }
 }
 
-void Machine::insert(const Task& task, std::uint64_t at) {
+// Where it stands in a detour, or in a jump to one, is nothing that anybody else knows of.
+Result<std::optional<Stop>> Machine::resume(Task& task, Resume how) {
+  for (;;) {
+    TMREC_TRY(auto stop, run(task, how));
+    if (stop && enters_jump(task, *stop)) continue;
+    TMREC_CHECKED(leave_detour(task, stop));
+    return stop;
+  }
+}
+
+// A task came to an instruction that a jump has displaced: it goes on in the copy.
+bool Machine::enters_jump(Task& task, const Stop& stop) const {
+  const bool may_be =
+      stop.kind == Stop::Kind::Signal && (stop.signal == SIGTRAP || stop.signal == SIGILL || stop.signal == SIGSEGV);
+  if (!may_be) return false;
+  const std::uint64_t at = task.regs.rip - (stop.signal == SIGTRAP ? 1 : 0);
+  if (std::ranges::any_of(traps_, [&](const Trap& trap) { return trap.at == at && !trap.detour; })) return false;
+  for (const Trap& trap : traps_) {
+    const auto copy = trap.detour ? trap.detour->copy_of(at) : std::nullopt;
+    if (!copy) continue;
+    if (stop.signal == SIGTRAP && task.stub->siginfo().si_code != SI_KERNEL) return false;  // no int3
+    task.regs.rip = *copy;
+    return true;
+  }
+  return false;
+}
+
+// To the instruction of the program's that comes next; to the trap, if the condition may be true.
+Result<void> Machine::leave_detour(Task& task, std::optional<Stop>& stop) {
+  const auto over =
+      std::ranges::find_if(traps_, [&](const Trap& trap) { return trap.detour && trap.detour->covers(task.regs.rip); });
+  if (over == traps_.end()) return {};
+  const std::shared_ptr<const Detour> detour = over->detour;
+  const auto work_failed = [&](const Stop& by) {
+    return by.kind == Stop::Kind::Signal && (by.signal == SIGSEGV || by.signal == SIGBUS) &&
+           task.regs.rip >= detour->work && task.regs.rip < detour->worked;
+  };
+  const auto undo_work = [&]() -> Result<void> {
+    const auto before = regs_in_detour(*detour, task.space->memory(), task.area, task.regs);
+    if (!before) return fail(ErrorKind::Desync, fmt::format("task {} has lost its area", task.tid.value));
+    task.regs = *before;
+    return {};
+  };
+  const bool asks =
+      stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGTRAP && task.regs.rip == detour->asks + 1;
+  if (asks || (stop && work_failed(*stop))) {
+    if (!asks) TMREC_CHECKED(undo_work());
+    task.regs.rip = detour->place + 1;
+    stop = Stop{.kind = Stop::Kind::Signal, .signal = SIGTRAP};
+    return {};
+  }
+  while (detour->covers(task.regs.rip)) {
+    const auto original = detour->original_of(task.regs.rip);
+    if (original || task.regs.rip == detour->asks) {
+      task.regs.rip = original.value_or(detour->place);
+      return {};
+    }
+    TMREC_TRY(const std::optional<Stop> led_to, step(task));
+    if (led_to && work_failed(*led_to)) return undo_work();
+    if (led_to) return fail(ErrorKind::Desync, fmt::format("task {} does not come off a detour", task.tid.value));
+  }
+  return {};
+}
+
+void Machine::insert(const Task& task, std::uint64_t at, std::shared_ptr<const Detour> detour) {
   const auto byte = task.space->memory().get<std::uint8_t>(RemoteAddr(at));
-  if (byte && task.space->memory().write(at, &kTrapInstruction, 1)) traps_.push_back({at, *byte});
+  if (!byte) return;
+  traps_.push_back({at, *byte, std::move(detour)});
+  put(task, traps_.back());
+}
+
+void Machine::put(const Task& task, const Trap& trap) {
+  const tracee::RemoteMemory& memory = task.space->memory();
+  if (trap.detour) {
+    memory.write(trap.at, trap.detour->jump.data(), trap.detour->jump.size());
+  } else {
+    memory.write(trap.at, &kTrapInstruction, 1);
+  }
+}
+
+void Machine::take_away(const Task& task, const Trap& trap) {
+  const tracee::RemoteMemory& memory = task.space->memory();
+  if (trap.detour) {
+    memory.write(trap.at, trap.detour->displaced.data(), trap.detour->displaced.size());
+  } else {
+    memory.write(trap.at, &trap.byte, 1);
+  }
 }
 
 bool Machine::has_trapped(Task& task, const Stop& stop) const {
@@ -69,14 +153,14 @@ Result<std::optional<Stop>> Machine::step_off_trap(Task& task) {
   const std::vector<Trap> traps = traps_;
   const std::uint64_t at = task.regs.rip;
   const auto first = std::ranges::find(traps_, at, &Trap::at);
-  task.space->memory().write(at, &first->byte, 1);
+  take_away(task, *first);
   std::erase_if(traps_, [&](const Trap& trap) { return trap.at == at; });
   // A repeated string instruction has a trap of its own behind it, and takes all of them away.
   auto stop = step(task);
   const bool all_gone = traps_.empty();
   traps_ = traps;
   for (const Trap& trap : traps) {
-    if (all_gone || trap.at == at) task.space->memory().write(trap.at, &kTrapInstruction, 1);
+    if (all_gone || trap.at == at) put(task, trap);
   }
   return stop;
 }
@@ -84,7 +168,7 @@ Result<std::optional<Stop>> Machine::step_off_trap(Task& task) {
 // In the reverse order: where two are in one place, the later one has found the earlier.
 std::vector<Machine::Trap> Machine::remove_traps(const Task& task) {
   for (auto trap = traps_.rbegin(); trap != traps_.rend(); ++trap) {
-    task.space->memory().write(trap->at, &trap->byte, 1);
+    take_away(task, *trap);
   }
   return std::exchange(traps_, {});
 }
@@ -108,7 +192,7 @@ Result<std::optional<Stop>> Machine::step(Task& task) {
   const Resume how = opcode.kind == Opcode::Kind::Call ? Resume::EmulateCalls : Resume::StepEmulated;
   const bool traps = (task.regs.eflags & tracee::kTrapFlag) != 0;
   for (;;) {
-    TMREC_TRY(const auto stop, resume(task, how));
+    TMREC_TRY(const auto stop, run(task, how));
     if (!stop || stop->kind == Stop::Kind::EventStop)
       continue;  // told to leave: the instruction is executed all the same
     if (opcode.kind == Opcode::Kind::PushFlags && !traps) tracee::take_back_trap_flag(task.space->memory(), task.regs);

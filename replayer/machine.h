@@ -7,10 +7,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "format/result.h"
+#include "replayer/detour.h"
 #include "replayer/patience.h"
 #include "replayer/task.h"
 #include "tracee/stop.h"
@@ -41,9 +43,10 @@ struct Machine {
 
   struct Trap {
     std::uint64_t at;
-    std::uint8_t byte;  // that was there
+    std::uint8_t byte;                     // that was there
+    std::shared_ptr<const Detour> detour;  // which asks before it traps; null: it always does
   };
-  void insert(const Task& task, std::uint64_t at);
+  void insert(const Task& task, std::uint64_t at, std::shared_ptr<const Detour> detour = nullptr);
   // The task has run into one of them, and stands in front of its instruction.
   bool has_trapped(Task& task, const Stop& stop) const;
   // The instruction under a trap, and nothing else. As step().
@@ -54,7 +57,12 @@ struct Machine {
   static std::optional<Stop> moved_by(Task& task, const Stop& stop);
 
  private:
+  Result<std::optional<Stop>> run(Task& task, tracee::Resume how);
   Result<std::optional<Stop>> over_repeated(Task& task, std::uint64_t behind);
+  static void put(const Task& task, const Trap& trap);
+  static void take_away(const Task& task, const Trap& trap);
+  bool enters_jump(Task& task, const Stop& stop) const;
+  Result<void> leave_detour(Task& task, std::optional<Stop>& stop);
 
   std::vector<Trap> traps_;
 };

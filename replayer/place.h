@@ -42,7 +42,10 @@ struct Stops {
   };
   std::vector<std::uint64_t> breakpoints;  // sorted
   // Of breakpoints that stop only when this is true of the task that stands there.
-  using Condition = std::function<bool(Session&, Task&)>;
+  struct Condition {
+    std::function<bool(Session&, Task&)> holds;
+    std::vector<std::uint8_t> code;  // for the task to work it out (gdbstub/agent_code.h); empty: it can't
+  };
   std::map<std::uint64_t, Condition> conditions;
   std::vector<Watch> watches;
   std::optional<std::vector<std::uint64_t>> calls;  // system calls; an empty list: all
@@ -56,7 +59,7 @@ struct Stops {
   bool stops(std::uint64_t program, Session& session, Task& task) const {
     if (!has(program)) return false;
     const auto condition = conditions.find(program);
-    return condition == conditions.end() || condition->second(session, task);
+    return condition == conditions.end() || condition->second.holds(session, task);
   }
 };
 

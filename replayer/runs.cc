@@ -1,4 +1,5 @@
 // A task runs by itself up to a trap, a tick, or its next event.
+#include <algorithm>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -24,6 +25,35 @@ std::uint64_t flags_after(std::uint64_t flags, std::uint64_t ticks) {
 }
 
 }  // namespace
+
+// Where the task can work a condition out by itself it does, unless it would look at memory that others watch, or
+// branch where branches are counted.
+void Walker::insert_traps(Task& task) {
+  struct Wanted {
+    std::uint64_t at;
+    const Stops::Condition* condition;
+  };
+  std::vector<Wanted> wanted;
+  const ProgramCode code(task.space->patches);
+  for (const std::uint64_t program : orders_.stops->breakpoints) {
+    const auto known = orders_.stops->conditions.find(program);
+    for (const std::uint64_t at : code.places(program)) {
+      wanted.push_back({at, known == orders_.stops->conditions.end() ? nullptr : &known->second});
+    }
+  }
+  std::ranges::sort(wanted, {}, &Wanted::at);
+  const bool by_itself =
+      task.area.value != 0 && !task.counter && std::ranges::all_of(words_, &tracee::WatchedWord::writes_only);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto [at, condition] = wanted[i];
+    std::shared_ptr<const Detour> detour;
+    if (by_itself && condition != nullptr && !condition->code.empty()) {
+      detour = task.space->detours.around(*task.stub, task.space->memory(), at, condition->code);
+    }
+    const bool alone = i + 1 == wanted.size() || !detour || wanted[i + 1].at >= at + detour->displaced.size();
+    machine_.insert(task, at, alone ? detour : nullptr);
+  }
+}
 
 // Up to a stop that is more than a breakpoint whose condition is false. `trapped`: it is one whose condition is true.
 Result<std::optional<Stop>> Walker::run_to_stop(Task& task, bool& trapped) {
@@ -65,12 +95,7 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     event_at = task.counted_from;
     TMREC_CHECKED(session_.count_down(task, *tick));
   }
-  if (stops) {
-    const ProgramCode code(task.space->patches);
-    for (const std::uint64_t program : orders_.stops->breakpoints) {
-      for (const std::uint64_t at : code.places(program)) machine_.insert(task, at);
-    }
-  }
+  if (stops) insert_traps(task);
   bool trapped = false;
   const auto stop = run_to_stop(task, trapped);
   machine_.remove_traps(task);

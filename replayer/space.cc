@@ -35,14 +35,17 @@ bool touches_stub(std::uint64_t start, std::uint64_t size) {
   return (start < kStubPage + kStubSize && end > kStubPage) || agent::overlaps(start, end);
 }
 
-// The trace is hostile input: the code that calls the kernel for the replayer stays what it is.
-Result<void> spare_stub(std::uint64_t start, std::uint64_t size) {
-  if (!touches_stub(start, size)) return {};
-  return fail(ErrorKind::BadTrace,
-              fmt::format("the program changed its memory at {:#x}, which the replayer needs", kStubPage));
-}
-
 }  // namespace
+
+// The trace is hostile input: the code that calls the kernel for the replayer stays what it is.
+Result<void> Space::make_way(tracee::Stopped& task, std::uint64_t start, std::uint64_t size) {
+  if (touches_stub(start, size)) {
+    return fail(ErrorKind::BadTrace,
+                fmt::format("the program changed its memory at {:#x}, which the replayer needs", kStubPage));
+  }
+  detours.give_way(task, start, start + size);
+  return {};
+}
 
 Result<int> Space::fd_in_stub(tracee::Stopped& task, int fd, bool writable) {
   return open_in_stub(task, memory_, fd, writable ? O_RDWR : O_RDONLY);
@@ -50,7 +53,7 @@ Result<int> Space::fd_in_stub(tracee::Stopped& task, int fd, bool writable) {
 
 Result<void> Space::map(tracee::Stopped& task, std::uint64_t start, std::uint64_t size, int prot, int flags,
                         const MapSource& source, Objects& objects) {
-  TMREC_CHECKED(spare_stub(start, size));
+  TMREC_CHECKED(make_way(task, start, size));
   forget(start, start + page_up(size));
   bool shared = (flags & MAP_SHARED) != 0;
   shares_memory_ |= shared;
@@ -139,6 +142,7 @@ Result<Space> Space::forked(tracee::Stopped& stub) const {
   copy.shares_memory_ = shares_memory_;
   copy.fork_advice_ = fork_advice_;
   copy.patches = patches;
+  copy.detours = detours;
   copy.repeats_calls_ = repeats_calls_;
   return copy;
 }
@@ -171,8 +175,8 @@ Result<tracee::PatchedSpace::Block> Space::map_block(tracee::Stopped& task, Remo
                                                      RemoteAddr text, int fd) {
   using Block = tracee::PatchedSpace::Block;
   const std::uint64_t size = plan.block.size();
-  TMREC_CHECKED(spare_stub(block.value, size));
-  TMREC_CHECKED(spare_stub(text.value, plan.text_size));
+  TMREC_CHECKED(make_way(task, block.value, size));
+  TMREC_CHECKED(make_way(task, text.value, plan.text_size));
   constexpr std::uint64_t kFlags = MAP_PRIVATE | MAP_FIXED_NOREPLACE, kProt = PROT_READ | PROT_EXEC;
   if (plan.needs_vsyscall_twin() && !memory_.get<std::uint8_t>(RemoteAddr(patch::kVsyscallTwin))) {
     const std::vector<std::uint8_t> twin = patch::vsyscall_twin();
@@ -254,7 +258,7 @@ Result<void> Space::perform(tracee::Stopped& task, std::uint32_t number, const s
     case SYS_pkey_mprotect:
     case SYS_madvise:
       if (!succeeded(ret) && touches_stub(args[0], page_up(args[1]))) return {};
-      TMREC_CHECKED(spare_stub(args[0], page_up(args[1])));
+      TMREC_CHECKED(make_way(task, args[0], page_up(args[1])));
       break;
     default:
       break;
@@ -307,8 +311,8 @@ Result<void> Space::perform_mmap(tracee::Stopped& task, const std::uint64_t (&ar
 
 Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret) {
   std::uint64_t old_start = args[0], old_size = page_up(args[1]), new_size = page_up(args[2]), to = u64(ret);
-  TMREC_CHECKED(spare_stub(old_start, std::max(old_size, kPageSize)));
-  TMREC_CHECKED(spare_stub(to, new_size));
+  TMREC_CHECKED(make_way(task, old_start, std::max(old_size, kPageSize)));
+  TMREC_CHECKED(make_way(task, to, new_size));
   std::uint64_t flags =
       (args[3] & ~std::uint64_t{MREMAP_FIXED}) | (to != old_start ? MREMAP_MAYMOVE | MREMAP_FIXED : 0);
   std::int64_t done = call_in_stub(task, SYS_mremap, {old_start, args[1], args[2], flags, to});
@@ -329,7 +333,7 @@ Result<void> Space::perform_mremap(tracee::Stopped& task, const std::uint64_t (&
 // The heap of a stub is plain memory at the recorded addresses.
 Result<void> Space::perform_brk(tracee::Stopped& task, std::int64_t ret) {
   std::uint64_t from = page_up(brk_), to = page_up(u64(ret));
-  TMREC_CHECKED(spare_stub(std::min(from, to), std::max(from, to) - std::min(from, to)));
+  TMREC_CHECKED(make_way(task, std::min(from, to), std::max(from, to) - std::min(from, to)));
   brk_ = u64(ret);
   if (to > from) {
     std::int64_t at = call_in_stub(

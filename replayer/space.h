@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "format/snapshot.h"
+#include "replayer/detours.h"
 #include "replayer/objects.h"
 #include "replayer/stub.h"
 #include "tracee/patched_space.h"
@@ -55,6 +56,7 @@ class Space {
 
   int tasks = 0;
   tracee::PatchedSpace patches;
+  Detours detours;
 
  private:
   explicit Space(tracee::RemoteMemory memory) : memory_(std::move(memory)) {}
@@ -75,6 +77,8 @@ class Space {
   Result<void> perform_shmat(tracee::Stopped& task, const std::uint64_t (&args)[6], std::int64_t ret,
                              const std::optional<MapSource>& source, Objects& objects);
   void forget(std::uint64_t start, std::uint64_t end);
+  // Before the program's memory changes there. Error: it is the replayer's own.
+  Result<void> make_way(tracee::Stopped& task, std::uint64_t start, std::uint64_t size);
   Result<int> fd_in_stub(tracee::Stopped& task, int fd, bool writable);
 
   // A range that the program's forks do not copy, or find empty.
@@ -86,8 +90,8 @@ class Space {
   tracee::RemoteMemory memory_;
   std::uint64_t brk_ = 0;
   std::uint64_t vdso_ = ~std::uint64_t{0} - tracee::kMostOfVdso;  // where it was at first; nowhere
-  bool shares_memory_ = false;  // it has, or had, shared mappings
-  bool repeats_calls_ = false;  // the agent can
+  bool shares_memory_ = false;                                    // it has, or had, shared mappings
+  bool repeats_calls_ = false;                                    // the agent can
   std::vector<ForkAdvice> fork_advice_;
   std::map<std::uint64_t, ObjectMapping> objects_shown_;
   std::unordered_map<std::uint64_t, std::uint64_t> segments_;  // shmat: address to size

@@ -108,6 +108,7 @@ class Walker : public RunControl {
   Result<Moved> leave_counted(Task& task);
 
   // runs.cc
+  void insert_traps(Task& task);
   Result<std::optional<Stop>> run_to_stop(Task& task, bool& trapped);
   Result<Moved> run_freely(Task& task, std::optional<std::uint64_t> tick);
   Result<Moved> at_tick(Task& task, std::uint64_t tick);
