@@ -1,6 +1,7 @@
 """The test runner behind tests/run: builds, then runs unit tests, fuzz drivers, guests and end-to-end tests."""
 
 import argparse
+import ast
 import collections
 import contextlib
 import json
@@ -32,8 +33,9 @@ GUEST_OPTIONS = {
 }
 SKIP_STATUS = 77
 
-# run(place) gives the failure's text, None when passed, or raises Skipped.
-Case = collections.namedtuple("Case", "name owner run")
+# run(place) gives the failure's text, None when passed, or raises Skipped. A case that consists of `parts` gives the outcome
+# and text of each, or the failure's text when none was tried.
+Case = collections.namedtuple("Case", "name owner run parts", defaults=((),))
 Owner = collections.namedtuple("Owner", "uid gid")
 
 
@@ -118,12 +120,42 @@ def e2e_cases(tmrec, static):
         yield Case(f"e2e/{script.rpartition('.')[0]}", None, run_command(command, E2E_SECONDS, environment))
 
 
-def gdb_cases(tmrec):
+def scenario_names(script):
+    with open(script, encoding="utf-8") as f:
+        tree = ast.parse(f.read())
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and
+            any(isinstance(each, ast.Name) and each.id == "scenario" for each in node.decorator_list)]
+
+
+def run_scenarios(command, environment, case):
+    def run(place):
+        outcomes = os.path.join(place.root, "outcomes")
+        text = run_command(command, E2E_SECONDS, environment | {"TMREC_OUTCOMES": outcomes})(place)
+        if not os.path.exists(outcomes):
+            return text
+        with open(outcomes, encoding="utf-8") as f:
+            tried = {f"{case}/{name}": outcome for name, outcome in json.load(f).items()}
+        # Processes left behind, for one, are no scenario's own.
+        if text and all(outcome != "failed" for outcome, _ in tried.values()):
+            tried[case] = ("failed", text)
+        return tried
+
+    return run
+
+
+def gdb_cases(tmrec, names):
     """Debugging sessions, most of them with the real gdb."""
     directory = os.path.join(TREE, "tests", "gdb")
     for script in sorted(s for s in os.listdir(directory) if s.endswith(".py")):
         command = [sys.executable, "-B", os.path.join(directory, script)]
-        yield Case(f"gdb/{script.removesuffix('.py')}", None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
+        name = f"gdb/{script.removesuffix('.py')}"
+        scenarios = scenario_names(command[-1])
+        if not scenarios:
+            yield Case(name, None, run_command(command, E2E_SECONDS, {"TMREC": tmrec}))
+            continue
+        wanted = [s for s in scenarios if not names or any(n in f"{name}/{s}" for n in names)]
+        if wanted:
+            yield Case(name, None, run_scenarios(command + wanted, {"TMREC": tmrec}, name), tuple(f"{name}/{s}" for s in wanted))
 
 
 def stress_cases(build_directory):
@@ -168,14 +200,14 @@ def all_cases(arguments, scratch):
         cases += meson_cases(arguments.build)
         cases += stress_cases(arguments.build)
         cases += e2e_cases(os.path.join(arguments.build, "cli", "tmrec"), os.path.join(static_build(arguments.build), "cli", "tmrec"))
-        cases += gdb_cases(os.path.join(arguments.build, "cli", "tmrec"))
+        cases += gdb_cases(os.path.join(arguments.build, "cli", "tmrec"), arguments.names)
     own = reachable_binaries(arguments.build, [], scratch)
     for kind in ("guest",) if arguments.native_only else ("guest", "guest-stops"):
         cases += guest_cases(arguments, own, None, kind)
     if os.getuid() == 0:
         owner = ordinary_user(arguments.user)
         cases += guest_cases(arguments, reachable_binaries(arguments.build, prefix_of(owner), scratch), owner, "guest-user")
-    return [c for c in cases if not arguments.names or any(n in c.name for n in arguments.names)]
+    return [c for c in cases if not arguments.names or c.parts or any(n in c.name for n in arguments.names)]
 
 
 def shared_blobs(owner, scratch):
@@ -199,7 +231,7 @@ def run_in_worker(case, scratch, keep):
     place.make(case.owner)
     try:
         text = case.run(place)
-        outcome = "failed" if text else "passed"
+        outcome = "parts" if isinstance(text, dict) else "failed" if text else "passed"
     except Skipped as skipped:
         outcome, text = "skipped", str(skipped)
     except Exception:
@@ -241,13 +273,15 @@ def run_cases(cases, jobs, scratch, verbose, keep):
         for reader in select.select(list(running), [], [])[0]:
             pid, case, start = running.pop(reader)
             outcome, text = finish_worker(pid, reader)
-            counts[outcome] += 1
-            if outcome == "failed":
-                print(f"FAILED {case.name}\n  repeat: tests/run {shlex.quote(case.name)}\n  {text.rstrip()}", flush=True)
-            elif outcome == "skipped":
-                print(f"skipped {case.name}: {text}", flush=True)
-            elif verbose:
-                print(f"passed {case.name} ({time.monotonic() - start:.1f} s)", flush=True)
+            parts = text if outcome == "parts" else dict.fromkeys(case.parts or [case.name], (outcome, text))
+            for name, (outcome, text) in parts.items():
+                counts[outcome] += 1
+                if outcome == "failed":
+                    print(f"FAILED {name}\n  repeat: tests/run {shlex.quote(name)}\n  {text.rstrip()}", flush=True)
+                elif outcome == "skipped":
+                    print(f"skipped {name}: {text}", flush=True)
+                elif verbose:
+                    print(f"passed {name} ({time.monotonic() - start:.1f} s)", flush=True)
     return counts
 
 
@@ -284,7 +318,7 @@ def main():
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         cases = all_cases(arguments, scratch)
         if arguments.list:
-            print("\n".join(case.name for case in cases))
+            print("\n".join(name for case in cases for name in case.parts or [case.name]))
             return 0
         if not arguments.no_build and any(case.name.startswith("e2e/static_") for case in cases):
             build_static(static_build(arguments.build), arguments.jobs)

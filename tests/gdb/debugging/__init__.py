@@ -2,11 +2,13 @@
 speaks gdb's protocol by itself.
 
 A test is a script; it ends with 0 when it passed, 77 with a last line that says why when it can't run here. Run one by
-hand with TMREC=build/cli/tmrec python3 tests/gdb/NAME.py.
+hand with TMREC=build/cli/tmrec python3 tests/gdb/NAME.py. Most consist of scenarios, functions that share recordings; names
+of some, given behind it, run those alone.
 """
 
 import atexit
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 
 TMREC = os.environ.get("TMREC") or os.path.realpath(os.path.join(os.path.dirname(__file__), "../../../build/cli/tmrec"))
 SKIPPED = 77
@@ -25,9 +28,48 @@ atexit.register(shutil.rmtree, scratch, ignore_errors=True)
 _numbers = iter(range(1000))
 
 
+class Skip(SystemExit):
+    def __init__(self, reason):
+        super().__init__(SKIPPED)
+        self.reason = reason
+
+
 def skip(reason):
     print(reason)
-    sys.exit(SKIPPED)
+    raise Skip(reason)
+
+
+_scenarios = {}
+
+
+def scenario(function):
+    """A case of its own, counted by the function's name."""
+    _scenarios[function.__name__] = function
+    return function
+
+
+def outcome_of(function):
+    try:
+        function()
+    except Skip as skipped:
+        return "skipped", skipped.reason
+    except SystemExit as failed:
+        return "failed", str(failed.code)
+    except Exception:
+        return "failed", traceback.format_exc()
+    return "passed", ""
+
+
+def run_scenarios():
+    """At the end of a script. One that fails does not keep the others from being tried; the file TMREC_OUTCOMES names gets
+    what became of each."""
+    outcomes = {name: outcome_of(_scenarios[name]) for name in sys.argv[1:] or _scenarios}
+    if place := os.environ.get("TMREC_OUTCOMES"):
+        with open(place, "w") as f:
+            json.dump(outcomes, f)
+    for name, (outcome, text) in outcomes.items():
+        print(outcome, name, text, sep=" " if not text else "\n")
+    sys.exit(any(outcome == "failed" for outcome, _ in outcomes.values()))
 
 
 def need(program):
