@@ -137,10 +137,7 @@ std::string Stub::breakpoint(std::string_view request, bool insert) {
   if (watches && kind == 0) return error_reply("a watchpoint of no bytes");
   const Breakpoint breakpoint{static_cast<Breakpoint::Kind>(type), RemoteAddr(at), watches ? kind : 1, *given};
   auto done = insert ? target_.insert(breakpoint) : target_.remove(breakpoint);
-  if (!done) return error_reply(done.error().text);
-  std::erase(inserted_, breakpoint);
-  if (insert) inserted_.push_back(breakpoint);
-  return "OK";
+  return done ? "OK" : error_reply(done.error().text);
 }
 
 }  // namespace tmrec::gdbstub

@@ -37,7 +37,9 @@ std::string Stub::supported(std::string_view features) {
     const std::string_view feature = cursor.until(';');
     if (feature == "multiprocess+") multiprocess_ = true;
     if (feature == "exec-events+") sends_exec_ = true;
+    if (feature == "fork-events+") sends_forks_ = true;
   }
+  target_.report(sends_forks_ && multiprocess_, sends_exec_);
   std::string answer = fmt::format(
       "PacketSize={:x};QStartNoAckMode+;vContSupported+;ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;"
       "QPassSignals+;QCatchSyscalls+;ConditionalBreakpoints+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:"
@@ -46,12 +48,13 @@ std::string Stub::supported(std::string_view features) {
       kMaxPacket);
   if (multiprocess_) answer += ";multiprocess+";
   if (sends_exec_) answer += ";exec-events+";
+  if (sends_forks_) answer += ";fork-events+;vfork-events+";
   return answer;
 }
 
 std::string Stub::thread_list() {
   std::string list;
-  for (const Thread& t : target_.threads()) list += (list.empty() ? "m" : ",") + id_of(t.tid);
+  for (const Thread& t : target_.threads()) list += (list.empty() ? "m" : ",") + id_of(t);
   return list.empty() ? "l" : list;
 }
 
@@ -74,7 +77,7 @@ std::string xml_text(std::string_view text) {
 std::string Stub::threads_xml() {
   std::string xml = "<?xml version=\"1.0\"?><threads>";
   for (const Thread& t : target_.threads()) {
-    xml += fmt::format("<thread id=\"{}\" name=\"{}\">{}</thread>", id_of(t.tid), xml_text(t.name), xml_text(t.state));
+    xml += fmt::format("<thread id=\"{}\" name=\"{}\">{}</thread>", id_of(t), xml_text(t.name), xml_text(t.state));
   }
   return xml + "</threads>";
 }
@@ -86,7 +89,11 @@ Result<std::string> Stub::object(std::string_view kind, std::string_view annex) 
   };
   if (kind == "features" && annex == "target.xml") return layout().description();
   if (kind == "threads") return threads_xml();
-  if (kind == "exec-file") return target_.executable();
+  if (kind == "exec-file") {
+    const auto process = parse_hex_number(annex);
+    if (!annex.empty() && (!process || *process > INT32_MAX)) return fail(ErrorKind::NotFound, "not a process");
+    return target_.executable(process ? std::optional(Tid(static_cast<std::int32_t>(*process))) : std::nullopt);
+  }
   if (kind == "auxv") return text(target_.auxv());
   if (kind == "siginfo") return text(target_.siginfo(selected_));
   return fail(ErrorKind::NotFound, "no such object");
@@ -174,6 +181,7 @@ std::string Stub::monitor(std::string_view hex_command) {
   for (Tid* tid : {&selected_, &moved_}) {
     if (!lives(*tid)) *tid = target_.last_stop().thread;
   }
+  target_.view(selected_);
   answer.resize(std::min(answer.size(), kMaxPacket / 2 - 16));
   return answer.empty() ? "OK" : hex(answer);
 }

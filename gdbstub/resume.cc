@@ -18,8 +18,9 @@ std::string Stub::resume_by_v_cont(std::string_view actions) {
     const std::string_view word = action.until(':');
     const std::string_view id = action.rest();
     if (word.empty()) return error_reply("vCont without an action");
-    const auto tid = id.empty() ? std::optional<std::int64_t>(-1) : thread(id);
-    if (!tid) return error_reply("no such thread");
+    const auto named = id.empty() ? ThreadId{} : thread(id);
+    if (!named) return error_reply("no such thread");
+    if (!how.process) how.process = named->process;
     switch (word.front()) {
       case 'c':
       case 'C':
@@ -27,9 +28,10 @@ std::string Stub::resume_by_v_cont(std::string_view actions) {
       case 's':
       case 'S':
       case 'r': {
-        const Tid stepping = *tid > 0 ? Tid(static_cast<std::int32_t>(*tid)) : moved_;
+        const Tid stepping = named->tid > 0 ? Tid(static_cast<std::int32_t>(named->tid)) : moved_;
         if (how.step) break;
         how.step = stepping;
+        if (named->process) how.process = named->process;
         if (word.front() != 'r') break;
         Cursor range(word.substr(1));
         const auto begin = range.hex_number();
@@ -48,7 +50,8 @@ std::string Stub::resume_by_v_cont(std::string_view actions) {
 }
 
 std::string Stub::resume(Resume how) {
-  if (how.step && !lives(*how.step)) return error_reply("no such thread");
+  if (how.step && !lives(*how.step)) return error_reply("no such thread here");
+  if (!how.process) how.process = process_of(moved_);
   auto stop = target_.resume(how, [this] { return interrupted(); });
   if (!stop) return error_reply(stop.error().text);
   object_name_.clear();
@@ -56,7 +59,7 @@ std::string Stub::resume(Resume how) {
   constexpr std::size_t kPiece = 512;
   for (std::size_t at = 0; at < stop->said.size(); at += kPiece)
     said_ += frame("O" + hex(stop->said.substr(at, kPiece)));
-  selected_ = moved_ = stop->thread;
+  target_.view(selected_ = moved_ = stop->thread);
   return describe(*stop);
 }
 
@@ -111,6 +114,14 @@ std::string Stub::describe(const Stop& stop) {
     case Why::Executed:
       if (sends_exec_) reason = "exec:" + hex(stop.program) + ";";
       layout_.reset();
+      break;
+    case Why::Forked:
+    case Why::VForked:
+      reason = fmt::format("{}:{};", stop.why == Why::Forked ? "fork" : "vfork",
+                           id_of(Thread{.tid = stop.child, .name = {}, .state = {}, .process = stop.child}));
+      break;
+    case Why::VForkDone:
+      reason = "vforkdone:;";
       break;
     case Why::SyscallEntry:
     case Why::SyscallReturn:

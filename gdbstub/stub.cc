@@ -19,7 +19,6 @@ Stub::Stub(Target& target, Arrived arrived) : target_(target), arrived_(std::mov
 
 // The next client finds neither breakpoints nor open files.
 Stub::~Stub() {
-  for (const Breakpoint& breakpoint : inserted_) (void)target_.remove(breakpoint);
   for (const auto& [handle, file] : files_) target_.close(handle);
   target_.catch_syscalls(std::nullopt);
   target_.client_left();
@@ -108,7 +107,8 @@ std::string Stub::execute(const std::string& packet) {
       over_ = killed_ = true;
       return {};
     case 'D':
-      over_ = true;
+      return leave(rest, false);
+    case '!':  // extended: another process can be attached to
       return "OK";
     default:
       return {};
@@ -121,9 +121,15 @@ std::string Stub::v_packet(std::string_view packet) {
   if (cursor.skip("Cont;")) return resume_by_v_cont(cursor.rest());
   if (cursor.skip("File:")) return file(cursor.rest());
   if (cursor.skip("CtrlC")) return "OK";
-  if (cursor.skip("Kill")) {
-    over_ = killed_ = true;
-    return "OK";
+  if (cursor.skip("Kill")) return leave(cursor.rest(), true);
+  if (cursor.skip("Attach;")) {
+    const auto process = parse_hex_number(cursor.rest());
+    if (!process || *process > INT32_MAX) return error_reply("not a process");
+    auto stop = target_.attach(Tid(static_cast<std::int32_t>(*process)));
+    if (!stop) return error_reply(stop.error().text);
+    target_.view(selected_ = moved_ = stop->thread);
+    layout_.reset();
+    return describe(*stop);
   }
   return {};
 }
@@ -169,13 +175,44 @@ std::string Stub::setting(std::string_view packet) {
   return {};
 }
 
-std::string Stub::id_of(Tid thread) const {
-  const std::string tid = hex_number(static_cast<std::uint32_t>(thread.value));
-  if (!multiprocess_) return tid;
-  return "p" + hex_number(static_cast<std::uint32_t>(target_.process().value)) + "." + tid;
+// ;PID, or nothing: the only process. The session ends with the last.
+std::string Stub::leave(std::string_view process, bool kills) {
+  if (process.starts_with(';')) {
+    const auto number = parse_hex_number(process.substr(1));
+    if (!number || *number > INT32_MAX || !target_.debugs(Tid(static_cast<std::int32_t>(*number))))
+      return error_reply("no such process");
+    if (target_.let_go(Tid(static_cast<std::int32_t>(*number)))) {
+      for (Tid* tid : {&selected_, &moved_}) {
+        if (!lives(*tid)) *tid = target_.last_stop().thread;
+      }
+      target_.view(selected_);
+      return "OK";
+    }
+  }
+  over_ = true;
+  killed_ = kills;
+  return "OK";
 }
 
-std::optional<std::int64_t> Stub::thread(std::string_view id) const {
+std::string Stub::id_of(const Thread& thread) const {
+  const std::string tid = hex_number(static_cast<std::uint32_t>(thread.tid.value));
+  if (!multiprocess_) return tid;
+  return "p" + hex_number(static_cast<std::uint32_t>(thread.process.value)) + "." + tid;
+}
+
+std::string Stub::id_of(Tid thread) {
+  return id_of(
+      Thread{.tid = thread, .name = {}, .state = {}, .process = process_of(thread).value_or(target_.process())});
+}
+
+std::optional<Tid> Stub::process_of(Tid thread) {
+  for (const Thread& each : target_.threads()) {
+    if (each.tid == thread) return each.process;
+  }
+  return std::nullopt;
+}
+
+std::optional<Stub::ThreadId> Stub::thread(std::string_view id) {
   Cursor cursor(id);
   const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
     if (text == "-1") return -1;
@@ -183,17 +220,32 @@ std::optional<std::int64_t> Stub::thread(std::string_view id) const {
     if (!value || *value > INT32_MAX) return std::nullopt;
     return static_cast<std::int64_t>(*value);
   };
-  if (!cursor.skip("p")) return number(id);
-  const auto process = number(cursor.until('.'));
-  if (!process || (*process > 0 && *process != target_.process().value)) return std::nullopt;
-  return cursor.done() ? -1 : number(cursor.rest());
+  ThreadId found;
+  const bool with_process = cursor.skip("p");
+  if (with_process) {
+    const auto process = number(cursor.until('.'));
+    if (!process) return std::nullopt;
+    if (*process > 0) found.process = Tid(static_cast<std::int32_t>(*process));
+    if (found.process && !target_.debugs(*found.process)) return std::nullopt;
+  }
+  if (with_process && cursor.done()) return found;
+  const auto tid = number(cursor.rest());
+  if (!tid) return std::nullopt;
+  found.tid = *tid;
+  return found;
 }
 
-// "Any" is the one that stopped.
+// "Any" is the one that stopped, or the first of the process that is named.
 std::optional<Tid> Stub::one_thread(std::string_view id) {
-  const auto tid = thread(id);
-  if (!tid) return std::nullopt;
-  return *tid > 0 ? Tid(static_cast<std::int32_t>(*tid)) : target_.last_stop().thread;
+  const auto named = thread(id);
+  if (!named) return std::nullopt;
+  const std::optional<Tid> tid =
+      named->tid > 0 ? std::optional(Tid(static_cast<std::int32_t>(named->tid))) : std::nullopt;
+  if (!tid && (!named->process || *named->process == target_.process())) return target_.last_stop().thread;
+  for (const Thread& each : target_.threads()) {
+    if ((!tid || each.tid == *tid) && (!named->process || each.process == *named->process)) return each.tid;
+  }
+  return std::nullopt;
 }
 
 bool Stub::lives(Tid tid) {
@@ -205,6 +257,7 @@ std::string Stub::select(std::string_view request) {
   const auto tid = one_thread(request.substr(1));
   if (!tid || !lives(*tid)) return error_reply("no such thread");
   (request.front() == 'c' ? moved_ : selected_) = *tid;
+  if (request.front() != 'c') target_.view(*tid);
   return "OK";
 }
 

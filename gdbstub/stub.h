@@ -74,10 +74,17 @@ class Stub {
   Result<RegisterFile> registers_of(Tid thread);
   const RegisterLayout& layout();
 
-  // A thread id of the protocol. 0: any; -1: all; nullopt: none of ours.
-  std::optional<std::int64_t> thread(std::string_view id) const;
+  // A thread id of the protocol; nullopt: it is none, or of a process that is not the client's.
+  struct ThreadId {
+    std::int64_t tid = -1;  // 0: any; -1: all
+    std::optional<Tid> process;
+  };
+  std::optional<ThreadId> thread(std::string_view id);
+  std::optional<Tid> process_of(Tid thread);
+  std::string leave(std::string_view process, bool kills);
   std::optional<Tid> one_thread(std::string_view id);
-  std::string id_of(Tid thread) const;
+  std::string id_of(Tid thread);
+  std::string id_of(const Thread& thread) const;
   bool lives(Tid thread);
   std::string select(std::string_view request);
 
@@ -87,13 +94,13 @@ class Stub {
   bool acknowledges_ = true;
   bool multiprocess_ = false;
   bool sends_exec_ = false;
+  bool sends_forks_ = false;
   bool over_ = false, killed_ = false;
   std::string last_sent_;
   std::string said_;  // packets to send before the answer
   Tid selected_;      // for registers and memory
   Tid moved_;         // for stepping
   std::optional<RegisterLayout> layout_;
-  std::vector<Breakpoint> inserted_;
   std::map<int, OpenFile> files_;
   std::vector<std::string> unasked_;  // symbols, while the client is being asked for them
   std::string object_name_, object_;  // being transferred in pieces

@@ -1,5 +1,5 @@
-// What the stub debugs, as it sees it: one process of a recording at one position of its history. The replayer
-// implements it; unit tests do, too.
+// What the stub debugs, as it sees it: processes of a recording at one position of its history. A client may look at
+// several of them; only what one does stops the run. The replayer implements it; unit tests do, too.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ struct Thread {
   Tid tid;
   std::string name;
   std::string state;  // for people
+  Tid process = {};
 };
 
 struct Breakpoint {
@@ -43,7 +44,10 @@ struct Stop {
     Interrupted,
     HistoryBegin,
     HistoryEnd,
-    Executed,       // `program` has replaced what the process executed
+    Executed,       // `program` is what the process executes from here on; its breakpoints are gone
+    Forked,         // `child` is there
+    VForked,        // the same, by vfork
+    VForkDone,      // the child of VForked has its own memory now, as far as the client cares
     Exited,         // the process is gone, `status` as of wait(2)
     SyscallEntry,   // `number`; `thread` stands in front of it
     SyscallReturn,  // `number`; it has just returned
@@ -55,13 +59,15 @@ struct Stop {
   std::string program;
   int status = 0;
   std::uint64_t number = 0;  // of a system call
-  std::string said = {};     // what happened on the way, in lines for people
+  Tid child = {};
+  std::string said = {};  // what happened on the way, in lines for people
 };
 
 struct Resume {
   bool backward = false;
   std::optional<Tid> step;  // until this thread has executed an instruction and is outside of [range_begin, range_end)
   RemoteAddr range_begin, range_end;
+  std::optional<Tid> process = {};  // whose stops count from here on; default: as before
 };
 
 struct OpenFile {
@@ -77,9 +83,20 @@ class Target {
  public:
   virtual ~Target() = default;
 
+  // Whose stops count.
   virtual Tid process() const = 0;
-  // Those that live at this position.
+  // Of the processes that the client debugs, those that live at this position.
   virtual std::vector<Thread> threads() = 0;
+  // One more process for the client, which counts from here on. Usage: there is none.
+  virtual Result<Stop> attach(Tid process) = 0;
+  // It is one of those that the client debugs, though it may not live here.
+  virtual bool debugs(Tid process) const = 0;
+  // The client has done with this process. False: it is the only one, or none of the client's.
+  virtual bool let_go(Tid process) = 0;
+  // Memory, breakpoints and files are those of this thread's process from here on.
+  virtual void view(Tid thread) = 0;
+  // Whether the client understands to be told of processes that are born, and of programs that are executed.
+  virtual void report(bool forks, bool programs) = 0;
   virtual Stop last_stop() const = 0;
 
   virtual Result<Regs> registers(Tid thread) = 0;
@@ -113,14 +130,15 @@ class Target {
   virtual void pass_signals(std::uint64_t signals) = 0;
   virtual Result<Bytes> siginfo(Tid thread) = 0;
   virtual Result<Bytes> auxv() = 0;
-  virtual Result<std::string> executable() = 0;
+  // Of the process that is viewed, or of this one.
+  virtual Result<std::string> executable(std::optional<Tid> process) = 0;
 
   // Files as the recorded process would have found them, read only.
   virtual Result<OpenFile> open(const std::string& path) = 0;
   virtual Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) = 0;
   virtual bool close(int handle) = 0;
 
-  // The client has gone; what it has changed goes with it.
+  // The client has gone; what it has changed and inserted goes with it.
   virtual void client_left() = 0;
 
   // A command of the user's, in words of tmrec's own; the answer is lines for people.

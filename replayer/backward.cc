@@ -12,7 +12,7 @@ Halt halted(Halt::Kind kind, Tid task) { return {.kind = kind, .task = task, .wa
 bool is_stop(const Halt& halt) {
   using Kind = Halt::Kind;
   return halt.kind == Kind::Breakpoint || halt.kind == Kind::Watch || halt.kind == Kind::CallBegins ||
-         halt.kind == Kind::CallReturns;
+         halt.kind == Kind::CallReturns || halt.kind == Kind::Forked;
 }
 
 }  // namespace
@@ -48,8 +48,9 @@ Result<std::optional<Timeline::Found>> Timeline::last_stop(Live live, Position e
     if (halt.kind == Halt::Kind::Arrived || given_up_) return found;
     if (!is_stop(halt)) return fail(ErrorKind::System, "a replay ended before it came to where it was");
     TMREC_TRY(const Place place, live.walker->place());
-    // The return of a call is where what follows begins.
-    if (halt.kind == Halt::Kind::CallReturns && place.base >= end) return found;
+    // The return of a call, and a birth, is where what follows begins.
+    const bool behind = halt.kind == Halt::Kind::CallReturns || halt.kind == Halt::Kind::Forked;
+    if (behind && place.base >= end) return found;
     found = {place, halt};
     orders.skip_first = halt.kind == Halt::Kind::Breakpoint;
     if (++stops < kMany) continue;
@@ -78,10 +79,19 @@ Result<std::optional<Timeline::Sighting>> Timeline::sighted_before(std::shared_p
   TMREC_TRY(Position end, position());
   given_up_ = false;
   const auto nowhere = [&] { return Sighting{end, halted(Halt::Kind::Asked, process_)}; };
-  while (end > begin_ && !stops->empty()) {
+  const Position floor{floor_, Ticks(0), 0};
+  while (end > std::max(begin_, floor) && !stops->empty()) {
     const auto at = std::ranges::lower_bound(checkpoints_, end, {}, &Checkpoint::position);
-    const Position start = std::prev(at)->position;
+    Position start = std::prev(at)->position;
     TMREC_TRY(Live live, restore(start));
+    if (start < floor && live.session->position() < floor_) {
+      Orders there{.process = process_, .stops = {}, .goal = {}, .start_of = floor_, .step = {}, .give_up = give_up};
+      TMREC_TRY(const Halt halt, walk(live, there));
+      if (halt.kind == Halt::Kind::Asked) return nowhere();
+      if (halt.kind != Halt::Kind::Arrived)
+        return fail(ErrorKind::System, "a replay ended before it came to where it was");
+    }
+    start = std::max(start, floor);
     Orders orders{.process = process_, .stops = stops, .goal = {}, .start_of = {}, .step = {}, .give_up = give_up};
     TMREC_TRY(const auto last, last_stop(std::move(live), end, orders));
     if (given_up_) return nowhere();
@@ -103,7 +113,7 @@ Result<std::optional<Halt>> Timeline::backward(std::shared_ptr<const Stops> stop
   const Tid here = process_;
   TMREC_TRY(const auto sighting, sighted_before(std::move(stops), give_up));
   if (sighting && sighting->halt.kind == Halt::Kind::Asked) return sighting->halt;
-  TMREC_TRY(const bool arrived, seek(sighting ? sighting->at : begin_, give_up));
+  TMREC_TRY(const bool arrived, sighting ? seek(sighting->at, give_up) : seek_start(floor_, give_up));
   if (!arrived) return halted(Halt::Kind::Asked, here);
   if (!sighting) return std::nullopt;
   return sighting->halt;
@@ -113,7 +123,7 @@ Result<std::optional<Halt>> Timeline::step_back(Tid task, const std::function<bo
   TMREC_TRY(const Position from, position());
   TMREC_TRY(const auto target, previous(from, task, give_up));
   if (!target) {
-    TMREC_TRY(const bool arrived, seek(begin_, give_up));
+    TMREC_TRY(const bool arrived, seek_start(floor_, give_up));
     if (!arrived) return halted(Halt::Kind::Asked, task);
     return std::nullopt;
   }
@@ -133,7 +143,7 @@ Result<std::optional<Position>> Timeline::previous(const Position& position, Tid
   // It stands where the last event that set it has put it. That may be where the event found it (a handler returns, and
   // the next signal is there): then it was put there by another before, without an instruction in between.
   bool moved = false;
-  for (EventNo event = position.event; event > begin_.event; event = EventNo(event.value - 1)) {
+  for (EventNo event = position.event; event > floor_; event = EventNo(event.value - 1)) {
     TMREC_TRY(const Brief* const each, brief(event));
     if (each == nullptr || each->task != task) continue;
     std::optional<Position> found;
@@ -144,7 +154,7 @@ Result<std::optional<Position>> Timeline::previous(const Position& position, Tid
     } else if (each->runs) {
       TMREC_TRY(found, last_before(event, give_up));
     }
-    if (found) return *found < begin_ ? std::nullopt : found;
+    if (found) return found->event < floor_ ? std::nullopt : found;
     moved = moved || each->sets;
   }
   return std::nullopt;

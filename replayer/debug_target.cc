@@ -1,6 +1,7 @@
 #include "replayer/debug_target.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -68,45 +69,55 @@ Result<std::unique_ptr<DebugTarget>> DebugTarget::open(std::unique_ptr<Session> 
                                                        const Start& start) {
   std::unique_ptr<DebugTarget> target(new DebugTarget(std::move(session), std::move(log)));
   TMREC_CHECKED(target->go_to_birth(start.process));
-  TMREC_CHECKED(target->timeline_.begin_here(target->process_));
   target->stop_ = target->stopped(Why::Signal);
   target->stop_.signal = SIGTRAP;
   if (start.at_end) {
     TMREC_TRY([[maybe_unused]] const bool there, target->go_to_end({}));
   }
   if (start.event.value != 0) {
-    if (start.event <= target->timeline_.begin().event) {
+    if (start.event <= target->birth_) {
       return fail(ErrorKind::Usage,
                   fmt::format("process {} does not exist at event {}", target->process_.value, start.event.value));
     }
     TMREC_TRY(const bool there, target->timeline_.seek_start(start.event));
-    if (!there || target->any_task() == nullptr) {
+    if (!there || target->any_task(target->process_) == nullptr) {
       return fail(ErrorKind::Usage,
                   fmt::format("process {} does not exist at event {}", target->process_.value, start.event.value));
     }
+    TMREC_CHECKED(target->concern(target->process_));
     target->stop_ = target->stopped(Why::Signal);
     target->stop_.signal = SIGTRAP;
   }
+  target->told_.clear();
+  TMREC_CHECKED(target->concern(target->process_));
   return target;
 }
 
-// Where the process begins to exist, or the first one to execute its program.
+// Where the process begins to exist, or the first one to execute its program. What can be gone back to begins with that
+// one.
 Result<void> DebugTarget::go_to_birth(std::optional<Tid> process) {
-  EventNo birth;
-  for (EventNo event(1); birth.value == 0; event = EventNo(event.value + 1)) {
+  std::optional<EventNo> begin, birth;
+  for (EventNo event(1); !birth; event = EventNo(event.value + 1)) {
     TMREC_TRY(const auto* brief, timeline_.brief(event));
     if (brief == nullptr && process)
       return fail(ErrorKind::Usage, fmt::format("the recording has no process {}", process->value));
     if (brief == nullptr) return fail(ErrorKind::BadTrace, "the recording has no program");
-    if (!process) process = history_.first_process();
-    if (process) birth = history_.birth_of(*process).value_or(EventNo(0));
+    const auto first = history_.first_process();
+    if (!process) process = first;
+    if (first && !begin) begin = history_.birth_of(*first);
+    if (process) birth = history_.birth_of(*process);
   }
   process_ = *process;
-  while (timeline_.session().position() < birth) {
+  while (timeline_.session().position() < *begin) {
     TMREC_TRY(const bool more, timeline_.session().step());
     if (!more) return fail(ErrorKind::BadTrace, "the log ends early");
   }
-  return {};
+  TMREC_CHECKED(timeline_.begin_here());
+  timeline_.concern(process_, *birth);
+  if (*begin < *birth) {
+    TMREC_TRY([[maybe_unused]] const bool there, timeline_.seek_start(*birth));
+  }
+  return concern(process_);
 }
 
 // A fatal signal, the exit, or the end of the log.
@@ -117,7 +128,7 @@ Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
     wanted.passed_signals = 0;
     TMREC_TRY(const Halt halt, timeline_.forward(wanted));
     stop_ = stop_of(halt);
-    if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(timeline_.begin_here(process_));
+    if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(concern(process_));
     if (halt.kind == Halt::Kind::Asked) return false;
     if (halt.kind == Halt::Kind::End) return true;
     if (halt.kind != Halt::Kind::Signal) continue;
@@ -134,11 +145,11 @@ std::vector<gdbstub::Thread> DebugTarget::threads() {
   std::vector<gdbstub::Thread> list;
   const EventNo now = timeline_.session().position();
   for (const auto& [tid, task] : session().tasks()) {
-    if (!(task->process == process_)) continue;
+    if (!shows(task->process)) continue;
     std::string state = "between two events";
     if (task->in_call)
       state = fmt::format("in {}", syscalls::row(static_cast<std::uint32_t>(task->regs.orig_rax)).name);
-    list.push_back({tid, history_.name_of(tid, now), state});
+    list.push_back({tid, history_.name_of(tid, now), state, task->process});
   }
   std::ranges::sort(list, {}, &gdbstub::Thread::tid);
   return list;
@@ -146,14 +157,14 @@ std::vector<gdbstub::Thread> DebugTarget::threads() {
 
 Result<Task*> DebugTarget::task(Tid thread) {
   Task* task = session().find(thread);
-  if (task == nullptr || !(task->process == process_)) return fail(ErrorKind::Usage, "no such thread here");
+  if (task == nullptr || !shows(task->process)) return fail(ErrorKind::Usage, "no such thread here");
   return task;
 }
 
-Task* DebugTarget::any_task() {
-  if (Task* leader = session().find(process_)) return leader;
+Task* DebugTarget::any_task(Tid process) {
+  if (Task* leader = session().find(process)) return leader;
   for (const auto& [tid, task] : session().tasks()) {
-    if (task->process == process_) return task.get();
+    if (task->process == process) return task.get();
   }
   return nullptr;
 }
@@ -184,13 +195,14 @@ Result<void> DebugTarget::insert(const gdbstub::Breakpoint& breakpoint) {
   if (breakpoint.size > kMaxWatched) {
     return fail(ErrorKind::Usage, fmt::format("at most {} bytes can be watched", kMaxWatched));
   }
-  std::erase(breakpoints_, breakpoint);
-  breakpoints_.push_back(breakpoint);
+  auto& breakpoints = breakpoints_[viewed_];
+  std::erase(breakpoints, breakpoint);
+  breakpoints.push_back(breakpoint);
   return {};
 }
 
 Result<void> DebugTarget::remove(const gdbstub::Breakpoint& breakpoint) {
-  std::erase(breakpoints_, breakpoint);
+  std::erase(breakpoints_[viewed_], breakpoint);
   return {};
 }
 
@@ -203,7 +215,10 @@ bool DebugTarget::is_of_a_call(RemoteAddr at) const {
 
 std::shared_ptr<const Stops> DebugTarget::stops() const {
   auto stops = std::make_shared<Stops>();
-  for (const auto& each : breakpoints_) {
+  static const std::vector<gdbstub::Breakpoint> kNone;
+  const auto inserted = breakpoints_.find(process_);
+  const auto& breakpoints = inserted == breakpoints_.end() ? kNone : inserted->second;
+  for (const auto& each : breakpoints) {
     switch (each.kind) {
       case BreakKind::Software:
       case BreakKind::Hardware:
@@ -223,8 +238,9 @@ std::shared_ptr<const Stops> DebugTarget::stops() const {
     }
   }
   stops->calls = caught_;
+  if (reports_forks_) stops->births = shown_;  // a process that it has already would confuse the client
   // Where one always stops, the others' conditions say nothing.
-  for (const auto& each : breakpoints_) {
+  for (const auto& each : breakpoints) {
     if (each.kind <= BreakKind::Hardware && each.conditions.empty()) stops->conditions.erase(each.at.value);
   }
   std::ranges::sort(stops->breakpoints);
@@ -240,12 +256,22 @@ Orders DebugTarget::orders(const gdbstub::Interrupted& interrupted) const {
 }
 
 Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
+  if (std::exchange(arrives_next_, false)) return moved();
+  const bool of_child = how.process && *how.process != process_;
+  if (std::exchange(vfork_done_next_, false) && !of_child) {
+    Stop here = stop_;
+    here.why = Why::VForkDone;
+    return here;
+  }
   if (!errand_.empty()) {
     const auto trip = travel(std::exchange(errand_, {}), interrupted);
     outcome_ = !trip ? "not a command that goes anywhere\n" : trip->moved ? "" : trip->text;
-    Stop here = stop_;
-    here.why = Why::Moved;
-    return stop_ = here;
+    // Where nothing is set up yet, gdb finds the dynamic linker only as the interpreter of what has just been executed.
+    TMREC_TRY(const History::Image* const now, image(process_));
+    if (outcome_.empty() && now->since == timeline_.session().position()) told_[process_] = {};
+    TMREC_TRY(const auto executed, other_program());
+    arrives_next_ = executed.has_value();
+    return executed ? *executed : moved();
   }
   if (diversion_ && !is_left_by(how)) return run_diversion(how, interrupted);
   if (diversion_) {
@@ -253,20 +279,38 @@ Result<Stop> DebugTarget::resume(const gdbstub::Resume& how, const gdbstub::Inte
     end_diversion();
     // Going back in a diversion leads to where it began.
     if (was_kept) {
+      stop_ = moved();
       Stop here = stop_;
-      here.why = Why::Moved;
       here.said = "tmrec: the diversion has ended; this is the recording\n";
-      return stop_ = here;
+      return here;
     }
   }
+  if (how.process && *how.process != process_ && shows(*how.process)) {
+    if (any_task(*how.process) == nullptr) {
+      return fail(ErrorKind::Usage,
+                  fmt::format("process {0} does not live here: `process {0}' goes where it does", how.process->value));
+    }
+    TMREC_CHECKED(concern(*how.process));
+  }
+  TMREC_TRY(const auto executed, other_program());
+  if (executed) return *executed;
   auto stop = how.backward ? backward(how, interrupted) : forward(how, interrupted);
   if (!stop && stop.error().kind == ErrorKind::Desync) {
     const Desync desync = timeline_.session().report(stop.error());
     return fail(ErrorKind::Desync,
                 fmt::format("desync at event {}, task {}: {}", desync.event.value, desync.task.value, desync.what));
   }
-  if (stop) stop_ = *stop;
+  if (!stop) return stop;
+  stop_ = *stop;
+  if (stop->why == Why::Executed) TMREC_CHECKED(note_image());
+  vfork_done_next_ = stop->why == Why::VForked;
   return stop;
+}
+
+// It stands where a command has led.
+Stop DebugTarget::moved() {
+  stop_.why = Why::Moved;
+  return stop_;
 }
 
 Result<Stop> DebugTarget::forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
@@ -276,7 +320,7 @@ Result<Stop> DebugTarget::forward(const gdbstub::Resume& how, const gdbstub::Int
   wanted.range_begin = how.range_begin.value;
   wanted.range_end = how.range_end.value;
   TMREC_TRY(const Halt halt, timeline_.forward(wanted));
-  if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(timeline_.begin_here(process_));
+  if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(concern(process_));
   return stop_of(halt);
 }
 
@@ -285,17 +329,20 @@ Result<Stop> DebugTarget::backward(const gdbstub::Resume& how, const gdbstub::In
   if (how.step) {
     TMREC_TRY(halt, timeline_.step_back(*how.step, interrupted));
   } else {
-    TMREC_TRY(halt, timeline_.backward(stops(), interrupted));
+    auto wanted = std::make_shared<Stops>(*stops());
+    if (!catches_forks_) wanted->births.reset();
+    TMREC_TRY(halt, timeline_.backward(std::move(wanted), interrupted));
   }
-  return halt ? stop_of(*halt) : stopped(Why::HistoryBegin);
+  return halt ? stop_of(*halt) : before_program();
 }
 
 Stop DebugTarget::stopped(Why why) {
   Stop stop{.why = why, .thread = process_, .watch = {}, .program = {}};
-  if (const Task* task = any_task()) stop.thread = task->tid;
+  if (const Task* task = any_task(process_)) stop.thread = task->tid;
   // Rather the one that runs here.
   const auto next = timeline_.session().upcoming();
-  if (next && *next != nullptr && task((*next)->tid)) stop.thread = (*next)->tid;
+  const Task* const runs = next && *next != nullptr ? session().find((*next)->tid) : nullptr;
+  if (runs != nullptr && runs->process == process_) stop.thread = runs->tid;
   return stop;
 }
 
@@ -307,7 +354,7 @@ Stop DebugTarget::stop_of(const Halt& halt) {
     case Halt::Kind::Breakpoint: {
       stop.why = Why::Breakpoint;
       const auto regs = registers(stop.thread);
-      const bool hardware = regs && std::ranges::any_of(breakpoints_, [&](const auto& each) {
+      const bool hardware = regs && std::ranges::any_of(breakpoints_[process_], [&](const auto& each) {
                               return each.kind == BreakKind::Hardware && each.at.value == regs->rip;
                             });
       stop.watch.kind = hardware ? BreakKind::Hardware : BreakKind::Software;
@@ -337,8 +384,16 @@ Stop DebugTarget::stop_of(const Halt& halt) {
       break;
     case Halt::Kind::Executed:
       stop.why = Why::Executed;
-      if (const auto now = image(); now && *now != nullptr) stop.program = (*now)->program;
+      if (const auto now = image(process_); now && *now != nullptr) stop.program = (*now)->program;
       break;
+    case Halt::Kind::Forked: {
+      const auto* birth = std::get_if<CloneEvent>(&timeline_.session().last()->body);
+      stop.why = birth != nullptr && (birth->flags & CLONE_VFORK) != 0 ? Why::VForked : Why::Forked;
+      stop.child = halt.child;
+      if (!shows(halt.child)) shown_.push_back(halt.child);
+      if (const auto now = image(halt.child)) told_[halt.child] = (*now)->since;
+      break;
+    }
     case Halt::Kind::End:
       stop.why = Why::HistoryEnd;
       break;
@@ -358,23 +413,23 @@ Result<Bytes> DebugTarget::siginfo(Tid thread) {
   return *siginfo_;
 }
 
-Result<const History::Image*> DebugTarget::image() {
+Result<const History::Image*> DebugTarget::image(Tid process) {
   const EventNo now = timeline_.session().position();
   TMREC_TRY(const auto* known, timeline_.brief(EventNo(now.value + 1)));
   (void)known;  // reading is what matters
-  const History::Image* image = history_.image_of(process_, now);
+  const History::Image* image = history_.image_of(process, now);
   if (image == nullptr) return fail(ErrorKind::BadTrace, "the recording does not say what the process executes");
   return image;
 }
 
 Result<Bytes> DebugTarget::auxv() {
-  TMREC_TRY(const History::Image* const now, image());
+  TMREC_TRY(const History::Image* const now, image(viewed_));
   TMREC_TRY(Snapshot snapshot, history_.snapshot(*now));
   return std::move(snapshot.auxv);
 }
 
-Result<std::string> DebugTarget::executable() {
-  TMREC_TRY(const History::Image* const now, image());
+Result<std::string> DebugTarget::executable(std::optional<Tid> process) {
+  TMREC_TRY(const History::Image* const now, image(process.value_or(viewed_)));
   return now->program;
 }
 
@@ -402,7 +457,7 @@ Result<std::string> DebugTarget::maps() {
 // Debug information in files of its own was not mapped: a pack may have brought it; this machine's is no secret, and
 // the debugger checks that it belongs to what it debugs.
 Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
-  TMREC_TRY(const History::Image* const now, image());
+  TMREC_TRY(const History::Image* const now, image(viewed_));
   if (learned_ < now->since) {
     TMREC_CHECKED(history_.learn_files(*now));
     learned_ = now->since;

@@ -1,6 +1,7 @@
 // A recorded process as a debugger's target.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,11 @@ class DebugTarget : public gdbstub::Target {
   static Result<std::unique_ptr<DebugTarget>> open(std::unique_ptr<Session> session, LogReader log, const Start& start);
 
   Tid process() const override { return process_; }
+  Result<gdbstub::Stop> attach(Tid process) override;
+  bool debugs(Tid process) const override { return shows(process); }
+  bool let_go(Tid process) override;
+  void view(Tid thread) override;
+  void report(bool forks, bool programs) override { reports_forks_ = forks, reports_programs_ = programs; }
   std::vector<gdbstub::Thread> threads() override;
   gdbstub::Stop last_stop() const override { return stop_; }
   Result<Regs> registers(Tid thread) override;
@@ -43,35 +49,51 @@ class DebugTarget : public gdbstub::Target {
   void pass_signals(std::uint64_t signals) override { passed_signals_ = signals; }
   Result<Bytes> siginfo(Tid thread) override;
   Result<Bytes> auxv() override;
-  Result<std::string> executable() override;
+  Result<std::string> executable(std::optional<Tid> process) override;
   Result<gdbstub::OpenFile> open(const std::string& path) override;
   Result<Bytes> read(int handle, std::uint64_t offset, std::size_t size) override;
   bool close(int handle) override;
-  void client_left() override { end_diversion(); }
+  void client_left() override;
   std::string monitor(const std::string& command, const gdbstub::Interrupted& interrupted) override;
 
  private:
+  struct Trip {
+    bool moved = false;  // stop_ says where to; else it is where it was
+    std::string text;    // where it is, or why not
+  };
   DebugTarget(std::unique_ptr<Session> session, LogReader log);
   Result<void> go_to_birth(std::optional<Tid> process);
   // False: interrupted.
   Result<bool> go_to_end(const gdbstub::Interrupted& interrupted);
   Result<Task*> task(Tid thread);
-  Task* any_task();
+  Task* any_task() { return any_task(viewed_); }
+  Task* any_task(Tid process);
   std::shared_ptr<const Stops> stops() const;
   Orders orders(const gdbstub::Interrupted& interrupted) const;
   Result<gdbstub::Stop> forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
   Result<gdbstub::Stop> backward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
   gdbstub::Stop stop_of(const Halt& halt);
   gdbstub::Stop stopped(gdbstub::Stop::Why why);
+  gdbstub::Stop moved();
   Result<std::string> maps();
-  // The program the process executes here.
-  Result<const History::Image*> image();
+  // The program a process executes here.
+  Result<const History::Image*> image(Tid process);
 
   // The recording's, or that of the diversion from it.
   Session& session() { return diversion_ ? diversion_->session() : timeline_.session(); }
 
+  // processes.cc
+  bool shows(Tid process) const { return std::ranges::find(shown_, process) != shown_.end(); }
+  Result<void> concern(Tid process);
+  Result<void> note_image();
+  Result<std::optional<gdbstub::Stop>> other_program();
+  Result<gdbstub::Stop> before_program();
+  Result<void> read_all_events();
+  std::string list_processes();
+  Trip go_to_process(const std::string& words, const gdbstub::Interrupted& interrupted);
+
   // diverting.cc
-  Result<Diversion*> divert();
+  Result<Diversion*> divert(Tid process);
   void end_diversion();
   bool is_left_by(const gdbstub::Resume& how) const;
   Result<gdbstub::Stop> run_diversion(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted);
@@ -91,10 +113,6 @@ class DebugTarget : public gdbstub::Target {
   std::string on_resume(const std::string& command);
 
   // travel.cc
-  struct Trip {
-    bool moved = false;  // stop_ says where to; else it is where it was
-    std::string text;    // where it is, or why not
-  };
   // nullopt: a command that goes nowhere.
   std::optional<Trip> travel(const std::string& command, const gdbstub::Interrupted& interrupted);
   Trip arrived(Result<bool> there, const Position& from);
@@ -113,9 +131,16 @@ class DebugTarget : public gdbstub::Target {
   bool is_of_a_call(RemoteAddr at) const;
   bool tells_changes_ = false;  // the client says by keep_diversion() which changes are the user's
   History history_;
-  Tid process_;
+  Tid process_, viewed_;
+  std::vector<Tid> shown_;       // the client's processes
+  std::map<Tid, EventNo> told_;  // since when they execute what the client believes
+  EventNo birth_;                // of process_
+  bool reports_forks_ = false, reports_programs_ = false;
+  bool catches_forks_ = false;  // also backwards
+  bool arrives_next_ = false;   // the client has been told of another program first
+  bool vfork_done_next_ = false;
   gdbstub::Stop stop_;
-  std::vector<gdbstub::Breakpoint> breakpoints_;
+  std::map<Tid, std::vector<gdbstub::Breakpoint>> breakpoints_;  // of each process
   std::uint64_t passed_signals_ = 0;
   std::optional<std::vector<std::uint64_t>> caught_;
   std::optional<RemoteAddr> module_field_;  // describes where a link_map has the number of its module

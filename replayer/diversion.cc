@@ -27,7 +27,7 @@ constexpr std::uint64_t kEndless = std::uint64_t{1} << 61;
 
 }  // namespace
 
-Diversion::Diversion(std::unique_ptr<Session> copy, Tid process) : session_(std::move(copy)) {
+Diversion::Diversion(std::unique_ptr<Session> copy, Tid process) : session_(std::move(copy)), process_(process) {
   for (const auto& [tid, task] : session_->tasks()) {
     task->counter.reset();  // a source of interruptions, and nobody counts
     if (task->process == process)

@@ -29,6 +29,7 @@ class Diversion {
   Diversion(std::unique_ptr<Session> copy, Tid process);
 
   Session& session() { return *session_; }
+  Tid process() const { return process_; }
 
   // As a debugger sees registers: program addresses.
   Result<void> set_registers(Task& task, const Regs& view);
@@ -75,6 +76,7 @@ class Diversion {
   bool stops_at(const Task& task, std::uint64_t rip, const Run& how) const;
 
   std::unique_ptr<Session> session_;
+  Tid process_;
   Machine machine_;
   struct Before {
     Tid tid;

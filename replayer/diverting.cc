@@ -19,10 +19,10 @@ namespace tmrec::replayer {
 using gdbstub::Stop;
 using Why = Stop::Why;
 
-Result<Diversion*> DebugTarget::divert() {
+Result<Diversion*> DebugTarget::divert(Tid process) {
   if (!diversion_) {
     TMREC_TRY(auto copy, timeline_.session().fork());
-    diversion_ = std::make_unique<Diversion>(std::move(copy), process_);
+    diversion_ = std::make_unique<Diversion>(std::move(copy), process);
     stop_before_diversion_ = stop_;
     diversion_said_ = false;
   }
@@ -47,20 +47,22 @@ void DebugTarget::end_diversion() {
 }
 
 Result<void> DebugTarget::set_registers(Tid thread, const Regs& regs) {
-  TMREC_TRY(Diversion* const diversion, divert());
-  TMREC_TRY(Task* const of, task(thread));
+  TMREC_TRY(Task * of, task(thread));
+  TMREC_TRY(Diversion* const diversion, divert(of->process));
+  TMREC_TRY(of, task(thread));
   return diversion->set_registers(*of, regs);
 }
 
 Result<void> DebugTarget::set_extended(Tid thread, const Bytes& state) {
-  TMREC_TRY(Diversion* const diversion, divert());
-  TMREC_TRY(Task* const of, task(thread));
+  TMREC_TRY(Task * of, task(thread));
+  TMREC_TRY(Diversion* const diversion, divert(of->process));
+  TMREC_TRY(of, task(thread));
   return diversion->set_extended(*of, state);
 }
 
 Result<void> DebugTarget::write_memory(RemoteAddr to, const Bytes& bytes) {
   const bool first = !diversion_;
-  TMREC_TRY(Diversion* const diversion, divert());
+  TMREC_TRY(Diversion* const diversion, divert(viewed_));
   Task* const of = any_task();
   if (of == nullptr) return fail(ErrorKind::Usage, "the process has ended");
   if (first && !tells_changes_) diversion->keep();

@@ -2,6 +2,8 @@
 #
 # gdb believes that a process stands still until it resumes it. So a command that goes somewhere leaves an errand with tmrec
 # and resumes the process, which stops where the errand has led: gdb then looks at everything anew.
+import re
+
 import gdb
 
 
@@ -45,6 +47,9 @@ Usage: delete checkpoint NUMBER""",
     "bookmark": """Remember this place beside the recording.
 Usage: bookmark NAME
 Bookmarks survive this session: `info bookmarks' lists them, `goto-bookmark NAME' goes there.""",
+    "info processes": """List the processes of the recording.
+Usage: info processes
+Each with the events of its birth and its end, and the program it executes here, or executed last. `process PID' shows it.""",
     "info bookmarks": """List the bookmarks of this recording.
 Usage: info bookmarks""",
     "delete bookmark": """Forget a bookmark.
@@ -144,6 +149,16 @@ Usage: goto-bookmark NAME"""
         return [name for name in names if name.startswith(text)]
 
 
+class TmrecProcess(TmrecCommand):
+    """Show another process of the recording.
+Usage: process PID
+Goes where it lives, if that is not here. `info processes' lists them; `inferior N' goes on with one that is shown."""
+    name = "process"
+
+    def invoke(self, words, from_tty):
+        tmrec_travel("process " + words)
+
+
 class TmrecEndDiversion(TmrecCommand):
     """Go back from a diversion to the recording.
 Usage: end-diversion
@@ -155,6 +170,18 @@ knows nothing of the recording's future. Going back, or to another place, ends i
         tmrec_ask("end-diversion")
         gdb.execute("maintenance flush register-cache", to_string=True)
         gdb.execute("frame")
+
+
+def tmrec_catchpoints(breakpoint):
+    """Going back stops where a process was born only if gdb is to stop there: going forward, it is always told."""
+    if breakpoint.type != gdb.BP_CATCHPOINT:
+        return
+    listed = gdb.execute("info breakpoints", to_string=True)
+    enabled = any(re.search(r"^\d+ +catchpoint +\w+ +y +v?fork", line) for line in listed.splitlines())
+    try:
+        tmrec_ask("catch-forks " + ("on" if enabled else "off"))
+    except gdb.error:
+        pass  # not connected any more
 
 
 def tmrec_changed(event):
@@ -189,6 +216,8 @@ for tmrec_word in ("print", "call", "output", "printf", "echo", "x", "display", 
     gdb.execute("define hookpost-%s\npython TmrecCalls.done()\nend" % tmrec_word, to_string=True)
 gdb.events.inferior_call.connect(TmrecCalls.note)
 gdb.events.before_prompt.connect(TmrecCalls.done)
+for tmrec_change in ("created", "modified", "deleted"):
+    getattr(gdb.events, "breakpoint_" + tmrec_change).connect(tmrec_catchpoints)
 gdb.events.memory_changed.connect(tmrec_changed)
 gdb.events.register_changed.connect(tmrec_changed)
 tmrec_ask("tells-changes")

@@ -83,6 +83,9 @@ void History::note(const Event& event) {
     if (image == nullptr) return;
     const Image inherited{event.no, image->snapshot, image->program};
     images_[clone->child].push_back(inherited);
+  } else if (const auto* exit = std::get_if<ExitEvent>(&event.body)) {
+    const auto of = process_of_.find(event.tid);
+    if (exit->process_ended && of != process_of_.end()) ends_[of->second] = event.no;
   } else if (const auto* call = std::get_if<SyscallEvent>(&event.body)) {
     if (call->mapping) add_file(*call->mapping);
     const bool names = call->regs.orig_rax == SYS_prctl && call->regs.rdi == PR_SET_NAME;
@@ -108,6 +111,18 @@ const History::Image* History::image_of(Tid process, EventNo after) const {
 std::optional<EventNo> History::birth_of(Tid process) const {
   const auto found = births_.find(process);
   return found == births_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<EventNo> History::end_of(Tid process) const {
+  const auto found = ends_.find(process);
+  return found == ends_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<Tid> History::processes() const {
+  std::vector<Tid> list;
+  for (const auto& [process, birth] : births_) list.push_back(process);
+  std::ranges::sort(list, {}, [&](Tid process) { return births_.at(process); });
+  return list;
 }
 
 std::string History::name_of(Tid task, EventNo after) const {

@@ -30,6 +30,10 @@ class History {
   std::optional<Tid> first_process() const { return first_; }
   // The event after which a process exists.
   std::optional<EventNo> birth_of(Tid process) const;
+  // The event with which it ended; nullopt: not noted (yet).
+  std::optional<EventNo> end_of(Tid process) const;
+  // Those noted so far, in the order of their births.
+  std::vector<Tid> processes() const;
   // As set by itself, or inherited; of what `after` has come to.
   std::string name_of(Tid task, EventNo after) const;
   // The content of a file that was mapped, by the path under which the program or its debugger may know it.
@@ -45,7 +49,7 @@ class History {
 
   TraceDir trace_;
   std::map<Tid, std::vector<Image>> images_;
-  std::map<Tid, EventNo> births_;
+  std::map<Tid, EventNo> births_, ends_;
   std::map<Tid, Tid> process_of_;
   std::map<Tid, std::vector<std::pair<EventNo, std::string>>> names_;
   std::map<std::string, BlobId> files_;

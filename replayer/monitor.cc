@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kHelp =
     "when                      where this is: event, thread, ticks and instructions, and the time of the recording\n"
-    "seek EVENT[.TICKS[.N]]    go there; seek begin: to the start of the program; seek end: to its crash, or its exit\n"
+    "seek EVENT[.TICKS[.N]]    go there; seek begin: to the start of the process; seek program: of what\n"
+    "                          it executes now; seek end: to its crash, or its exit\n"
     "seek-time TIME            go there: SECONDS since the start, or [YYYY-MM-DD ]HH:MM:SS[.FRACTION]\n"
     "last ADDRESS[,BYTES]      go back to the instruction that last wrote there\n"
     "events [N]                the N events before and after\n"
@@ -27,6 +28,9 @@ constexpr const char* kHelp =
     "bookmarks                 list them\n"
     "delete-bookmark NAME      forget one\n"
     "end-diversion             back to the recording, after something was changed\n"
+    "processes                 those of the recording, and when they lived\n"
+    "process PID               show this one; it is gone to where it lives\n"
+    "catch-forks on|off        whether going back stops where a process was born, too\n"
     "copies                    how many copies of the program are kept to go back with\n"
     "gdb-commands              the Python text of the commands for gdb:\n"
     "                          python exec(gdb.execute('monitor gdb-commands', to_string=True))\n"
@@ -55,6 +59,8 @@ std::string DebugTarget::monitor(const std::string& command, const gdbstub::Inte
   if (word == "bookmark") return bookmark(rest);
   if (word == "bookmarks") return list_bookmarks();
   if (word == "delete-bookmark") return delete_bookmark(rest);
+  if (word == "processes") return list_processes();
+  if (word == "catch-forks") return catches_forks_ = rest != "off", std::string();
   if (word == "copies") return fmt::format("{} copies\n", timeline_.checkpoints());
   if (word == "gdb-commands") return kGdbCommands;
   if (word == "keep-diversion") return keep_diversion();
@@ -62,7 +68,7 @@ std::string DebugTarget::monitor(const std::string& command, const gdbstub::Inte
   if (word == "end-diversion") return end_diversion(), when();
   if (word == "tells-changes") return tells_changes_ = true, std::string();
   if (word == "on-resume") return errand_ = rest, std::string();
-  if (word == "outcome") return outcome_;
+  if (word == "outcome") return arrives_next_ = false, outcome_;
   return fmt::format("tmrec has no command '{}'; `monitor help` lists them\n", word);
 }
 

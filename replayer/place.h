@@ -49,8 +49,10 @@ struct Stops {
   std::map<std::uint64_t, Condition> conditions;
   std::vector<Watch> watches;
   std::optional<std::vector<std::uint64_t>> calls;  // system calls; an empty list: all
+  std::optional<std::vector<Tid>> births;           // of processes other than these
 
-  bool empty() const { return breakpoints.empty() && watches.empty() && !calls; }
+  bool empty() const { return breakpoints.empty() && watches.empty() && !calls && !births; }
+  bool catches_birth(Tid process) const { return births && std::ranges::find(*births, process) == births->end(); }
   bool catches(std::uint64_t call) const {
     return calls && (calls->empty() || std::ranges::find(*calls, call) != calls->end());
   }

@@ -35,11 +35,14 @@ Timeline::Timeline(std::unique_ptr<Session> session, LogReader log) : log_(std::
   now_.walker = std::make_unique<Walker>(*now_.session);
 }
 
-Result<void> Timeline::begin_here(Tid process) {
-  checkpoints_.clear();
-  process_ = process;
+Result<void> Timeline::begin_here() {
   TMREC_TRY(begin_, position());
   return keep(now_);
+}
+
+void Timeline::concern(Tid process, EventNo since) {
+  process_ = process;
+  floor_ = since;
 }
 
 Result<const Timeline::Brief*> Timeline::brief(EventNo event) {

@@ -27,10 +27,10 @@ class Timeline {
   // Where the session is. Searched for, if need be.
   Result<Position> position();
 
-  // What follows may be gone back to, up to here, and is the history of this process.
-  Result<void> begin_here(Tid process);
-  const Position& begin() const { return begin_; }
-  Tid process() const { return process_; }
+  // What follows may be gone back to, up to here.
+  Result<void> begin_here();
+  // Whose stops count, and how far back: to the start of what follows this event.
+  void concern(Tid process, EventNo since);
 
   Result<Halt> forward(const Orders& orders);
   // To the last stop before; nullopt: there is none, and the session is at the beginning. Asked: it stays where it is.
@@ -110,6 +110,7 @@ class Timeline {
   std::uint64_t before_ = 0;  // events that the log does not have any more
   std::set<Tid> in_call_;     // behind the last of briefs_
   Position begin_;
+  EventNo floor_;          // of the process that is concerned
   bool given_up_ = false;  // while backward() searches
   Tid process_;
 };

@@ -39,10 +39,12 @@ std::optional<Stops::Watch> range(const std::string& text) {
 DebugTarget::Trip DebugTarget::arrived(Result<bool> there, const Position& from) {
   if (!there) return {false, there.error().text + "\n"};
   if (!*there) return {false, asked()};
-  if (any_task() == nullptr) {
+  if (any_task(process_) == nullptr) {
     (void)timeline_.seek(from);
-    return {false, fmt::format("process {} does not exist there\n", process_.value)};
+    return {false,
+            fmt::format("process {} does not exist there: `monitor processes' says where it does\n", process_.value)};
   }
+  if (const auto concerned = concern(process_); !concerned) return {false, concerned.error().text + "\n"};
   siginfo_.reset();
   stop_ = stopped(gdbstub::Stop::Why::Moved);
   return {true, when()};
@@ -51,7 +53,12 @@ DebugTarget::Trip DebugTarget::arrived(Result<bool> there, const Position& from)
 DebugTarget::Trip DebugTarget::seek(const std::string& words, const gdbstub::Interrupted& interrupted) {
   const auto from = timeline_.position();
   if (!from) return {false, from.error().text + "\n"};
-  if (words == "begin") return arrived(timeline_.seek(timeline_.begin(), interrupted), *from);
+  if (words == "begin") return arrived(timeline_.seek_start(birth_, interrupted), *from);
+  if (words == "program") {
+    const auto now = image(process_);
+    if (!now) return {false, now.error().text + "\n"};
+    return arrived(timeline_.seek_start((*now)->since, interrupted), *from);
+  }
   if (words == "end") {
     auto there = go_to_end(interrupted);
     if (!there) return {false, there.error().text + "\n"};
@@ -59,7 +66,7 @@ DebugTarget::Trip DebugTarget::seek(const std::string& words, const gdbstub::Int
     return {true, when()};
   }
   const auto goal = parse_position(words);
-  if (!goal) return {false, "seek EVENT[.TICKS[.INSTRUCTIONS]], seek begin, or seek end\n"};
+  if (!goal) return {false, "seek EVENT[.TICKS[.INSTRUCTIONS]], seek begin, seek program, or seek end\n"};
   return go_to(goal->position, goal->parts == 1, interrupted);
 }
 
@@ -67,8 +74,8 @@ DebugTarget::Trip DebugTarget::go_to(const Position& goal, bool start_of_event,
                                      const gdbstub::Interrupted& interrupted) {
   const auto from = timeline_.position();
   if (!from) return {false, from.error().text + "\n"};
-  if (goal.event < timeline_.begin().event || (!start_of_event && goal < timeline_.begin())) {
-    return {false, fmt::format("the history of this program begins at {}\n", text_of(timeline_.begin()))};
+  if (goal.event < birth_) {
+    return {false, fmt::format("the history of this process begins at event {}\n", birth_.value)};
   }
   const auto next = timeline_.brief(EventNo(goal.event.value + 1));
   if (next && *next != nullptr && (*next)->runs && goal.ticks > (*next)->ticks) {
@@ -92,7 +99,7 @@ DebugTarget::Trip DebugTarget::seek_time(const std::string& words, const gdbstub
     if (*next == nullptr) return seek("end", interrupted);
     if ((*next)->time_ns > *moment) break;
   }
-  if (last < timeline_.begin().event) return seek("begin", interrupted);
+  if (last < birth_) return seek("begin", interrupted);
   return go_to({last, {}, 0}, true, interrupted);
 }
 
@@ -106,9 +113,8 @@ DebugTarget::Trip DebugTarget::last_write(const std::string& words, const gdbstu
   const auto found = timeline_.sighted_before(std::make_shared<Stops>(std::move(stops)), interrupted);
   if (!found) return {false, found.error().text + "\n"};
   if (!*found) {
-    return {false,
-            fmt::format("nothing has written to these {} bytes since {}, where the history of this program begins\n",
-                        watch->size, text_of(timeline_.begin()))};
+    return {false, fmt::format("nothing has written to these {} bytes since this program began (`seek program')\n",
+                               watch->size)};
   }
   if ((*found)->halt.kind == Halt::Kind::Asked) return {false, asked()};
   Trip trip = arrived(timeline_.seek((*found)->at, interrupted), *from);
@@ -129,8 +135,8 @@ DebugTarget::Trip DebugTarget::go_to_bookmark(const std::string& name, const gdb
   const auto found = std::ranges::find(*all, name, &Bookmark::name);
   if (found == all->end()) return {false, fmt::format("there is no bookmark '{}'\n", name)};
   if (found->process != process_) {
-    return {false, fmt::format("'{}' is in process {}: tmrec replay -p {}\n", name, found->process.value,
-                               found->process.value)};
+    Trip other = go_to_process(std::to_string(found->process.value), interrupted);
+    if (!other.moved) return other;
   }
   return go_to(found->position, false, interrupted);
 }
@@ -138,13 +144,14 @@ DebugTarget::Trip DebugTarget::go_to_bookmark(const std::string& name, const gdb
 std::optional<DebugTarget::Trip> DebugTarget::travel(const std::string& command,
                                                      const gdbstub::Interrupted& interrupted) {
   const auto [word, rest] = first_word(command);
-  constexpr std::string_view kWords[] = {"seek", "seek-time", "last", "restart", "goto-bookmark"};
+  constexpr std::string_view kWords[] = {"seek", "seek-time", "last", "restart", "goto-bookmark", "process"};
   if (std::ranges::find(kWords, word) != std::end(kWords)) end_diversion();
   if (word == "seek") return seek(rest, interrupted);
   if (word == "seek-time") return seek_time(rest, interrupted);
   if (word == "last") return last_write(rest, interrupted);
   if (word == "restart") return restart(rest, interrupted);
   if (word == "goto-bookmark") return go_to_bookmark(rest, interrupted);
+  if (word == "process") return go_to_process(rest, interrupted);
   return std::nullopt;
 }
 

@@ -128,6 +128,13 @@ Result<std::optional<Halt>> Walker::after_event(const Event& event) {
         orders_.report_signals && !has_passed(orders_, signal->signo) && reported_.insert(event.no.value).second;
     if (report) return Halt{.kind = Halt::Kind::Signal, .task = event.tid, .watch = {}, .signal = signal->signo};
   }
+  const auto* birth = std::get_if<CloneEvent>(&event.body);
+  if (birth != nullptr && birth->child == birth->child_process && orders_.stops &&
+      orders_.stops->catches_birth(birth->child)) {
+    Halt forked = halt(Halt::Kind::Forked, *task);
+    forked.child = birth->child;
+    return forked;
+  }
   const auto* call = std::get_if<SyscallEvent>(&event.body);
   const bool returns = call != nullptr && call->phase != SyscallEvent::Phase::Enter && orders_.stops &&
                        orders_.stops->catches(call->regs.orig_rax);

@@ -34,6 +34,7 @@ struct Halt {
     CallBegins,   // `number`: in front of the system call
     CallReturns,  // `number`: behind it
     Executed,     // the process executes another program
+    Forked,       // `child` is there, a process of its own
     End,          // of the process, which is about to exit, or of the log
     Asked,        // orders.give_up said so
   } kind = Kind::End;
@@ -41,6 +42,7 @@ struct Halt {
   Stops::Watch watch;
   int signal = 0;
   std::uint64_t number = 0;
+  Tid child = {};
 };
 
 struct Orders {

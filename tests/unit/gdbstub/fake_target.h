@@ -26,10 +26,27 @@ struct FakeTarget : Target {
   std::map<std::string, std::optional<RemoteAddr>> symbols;
   int opened = 0;
   bool left = false;
+  bool has_child = false, forks = false, execs = false;
+  Tid viewed;
   bool asks_for_interrupt = false, was_interrupted = false;
 
   Tid process() const override { return Tid(10); }
-  std::vector<Thread> threads() override { return {{Tid(10), "main", "stopped"}, {Tid(11), "<worker>", "in futex"}}; }
+  std::vector<Thread> threads() override {
+    std::vector<Thread> list{{Tid(10), "main", "stopped", Tid(10)}, {Tid(11), "<worker>", "in futex", Tid(10)}};
+    if (has_child) list.push_back({Tid(20), "child", "new", Tid(20)});
+    return list;
+  }
+  Result<Stop> attach(Tid process) override {
+    if (process != Tid(20)) return fail(ErrorKind::Usage, "no such process");
+    has_child = true;
+    stop.thread = process;
+    return stop;
+  }
+  bool debugs(Tid process) const override { return process == Tid(10) || (has_child && process == Tid(20)); }
+  bool let_go(Tid process) override { return process == Tid(20) && std::exchange(has_child, false); }
+  void view(Tid thread) override { viewed = thread; }
+  void report(bool births, bool programs) override { forks = births, execs = programs; }
+
   Stop last_stop() const override { return stop; }
   Result<Regs> registers(Tid thread) override {
     auto found = regs.find(thread.value);
@@ -86,7 +103,7 @@ struct FakeTarget : Target {
   void pass_signals(std::uint64_t signals) override { passed = signals; }
   Result<Bytes> siginfo(Tid) override { return fail(ErrorKind::NotFound, "no signal"); }
   Result<Bytes> auxv() override { return Bytes{'a', '#', 'b'}; }
-  Result<std::string> executable() override { return std::string("/bin/guest"); }
+  Result<std::string> executable(std::optional<Tid>) override { return std::string("/bin/guest"); }
   Result<OpenFile> open(const std::string& path) override {
     if (path != "/bin/guest") return fail(ErrorKind::NotFound, "no such file");
     ++opened;
@@ -101,7 +118,10 @@ struct FakeTarget : Target {
     --opened;
     return true;
   }
-  void client_left() override { left = true; }
+  void client_left() override {
+    left = true;
+    breakpoints.clear();
+  }
   std::string monitor(const std::string& text, const Interrupted&) override {
     command = text;
     return "answer\n";

@@ -48,7 +48,7 @@ TEST_CASE("packets are acknowledged until both sides do without") {
 }
 
 TEST_CASE_FIXTURE(Session, "an unknown command gets an empty answer") {
-  for (const char* packet : {"qNothing", "vNothing", "Qnothing", "!", "bx", "vMustReplyEmpty", "i", "R00"}) {
+  for (const char* packet : {"qNothing", "vNothing", "Qnothing", "bx", "vMustReplyEmpty", "i", "R00"}) {
     CHECK(ask(packet).empty());
   }
 }
@@ -73,6 +73,43 @@ TEST_CASE_FIXTURE(Session, "threads are named with their process when the client
   CHECK(ask("qThreadExtraInfo,pa.b") == hex(std::string_view("<worker> (in futex)")));
   const std::string xml = ask("qXfer:threads:read::0,1000");
   CHECK(xml.find("<thread id=\"pa.b\" name=\"&#60;worker&#62;\">in futex</thread>") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Session, "a client may debug several processes") {
+  ask("qSupported:multiprocess+;fork-events+;vfork-events+");
+  CHECK(target.forks);
+  CHECK_FALSE(target.execs);
+  CHECK(fails(ask("Hgp14.14")));
+  CHECK(fails(ask("vCont;c:p14.-1")));
+  CHECK(fails(ask("D;14")));
+  CHECK_FALSE(stub->over());
+  target.next.push_back(
+      Stop{.why = Stop::Why::VForked, .thread = Tid(10), .watch = {}, .program = {}, .child = Tid(20)});
+  CHECK(ask("vCont;c").starts_with("T05thread:pa.a;vfork:p14.14;"));
+  target.next.push_back(Stop{.why = Stop::Why::VForkDone, .thread = Tid(10), .watch = {}, .program = {}});
+  CHECK(ask("vCont;c").find(";vforkdone:;") != std::string::npos);
+  target.has_child = true;
+  CHECK(ask("qfThreadInfo") == "mpa.a,pa.b,p14.14");
+  CHECK(ask("Hgp14.0") == "OK");
+  CHECK(target.viewed == Tid(20));
+  CHECK(ask("vCont;c:p14.-1").starts_with("T"));
+  CHECK(target.resumed.back().process == Tid(20));
+  CHECK(ask("vCont;s:pa.b").starts_with("T"));
+  CHECK(target.resumed.back().process == Tid(10));
+  CHECK(fails(ask("vCont;c:p15.-1")));
+  CHECK(ask("Hgp14.14") == "OK");
+  CHECK(ask("D;14") == "OK");
+  CHECK_FALSE(stub->over());
+  CHECK(target.viewed == Tid(10));
+  CHECK(ask("!") == "OK");
+  CHECK(ask("vAttach;14").starts_with("T"));
+  CHECK(ask("qC") == "QCp14.14");
+  for (const char* bad : {"vAttach;15", "vAttach;", "vAttach;ffffffffff", "D;", "D;x", "vKill;15"})
+    CHECK(fails(ask(bad)));
+  CHECK(ask("vKill;14") == "OK");
+  CHECK_FALSE(stub->over());
+  CHECK(ask("vKill;a") == "OK");
+  CHECK(stub->killed());
 }
 
 TEST_CASE_FIXTURE(Session, "registers are those of the selected thread") {
