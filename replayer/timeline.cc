@@ -1,11 +1,11 @@
 #include "replayer/timeline.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/format.h>
 
 #include "replayer/motion.h"
+#include "replayer/spacing.h"
 
 namespace tmrec::replayer {
 
@@ -14,13 +14,16 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-// A fork costs some milliseconds.
-constexpr auto kCheckpointEvery = 200ms;
+// A fork costs a millisecond, of a large process tens of them.
+constexpr auto kCheckpointEvery = 100ms;
+constexpr int kMostForForks = 25;  // a checkpoint after so many times of what the last one has cost
 constexpr std::size_t kMaxCheckpoints = 48;
 // What is worth keeping on the way to a place: whoever goes there will look around.
 constexpr std::uint64_t kFarNs = 4'000'000;
 constexpr std::uint64_t kTicksBefore[] = {300'000, 10'000, 300, 10};
 constexpr std::uint64_t kEventsBefore[] = {1000, 30};
+constexpr std::uint64_t kStepsBefore[] = {64, 8};
+constexpr std::uint64_t kManySteps = 16;
 
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());
@@ -86,7 +89,7 @@ Result<Halt> Timeline::walk(Live& live, Orders orders) {
     bool due = false, told = false;
     orders.give_up = [&] {
       told = told || (asked && asked());
-      due = due || Clock::now() - start > kCheckpointEvery;
+      due = due || Clock::now() - start > std::max<Clock::duration>(kCheckpointEvery, kMostForForks * fork_took_);
       return told || due;
     };
     auto halt = live.walker->walk(orders);
@@ -105,27 +108,16 @@ Result<void> Timeline::keep(Live& live) {
   if (!place.hops.empty()) return {};
   auto at = std::ranges::lower_bound(checkpoints_, place.base, {}, &Checkpoint::position);
   if (at != checkpoints_.end() && at->position == place.base) return {};
+  const auto start = Clock::now();
   TMREC_TRY(auto copy, live.session->fork());
-  checkpoints_.insert(at, {place.base, std::move(copy), live.cost_ns});
-  if (checkpoints_.size() > kMaxCheckpoints) thin();
+  fork_took_ = Clock::now() - start;
+  at = checkpoints_.insert(at, {place.base, std::move(copy), live.cost_ns});
+  if (checkpoints_.size() <= kMaxCheckpoints) return {};
+  std::vector<std::uint64_t> costs;
+  for (const Checkpoint& each : checkpoints_) costs.push_back(each.cost_ns);
+  const auto here = static_cast<std::size_t>(at - checkpoints_.begin());
+  checkpoints_.erase(checkpoints_.begin() + static_cast<std::ptrdiff_t>(least_useful(costs, here)));
   return {};
-}
-
-// Takes away the one whose neighbours are closest together, for how far back it is. The first and the last stay.
-void Timeline::thin() {
-  const double end = static_cast<double>(checkpoints_.back().cost_ns) + 1e7;
-  std::size_t least = 1;
-  double least_gap = 1e300;
-  for (std::size_t i = 1; i + 1 < checkpoints_.size(); ++i) {
-    const auto gap =
-        static_cast<double>(checkpoints_[i + 1].cost_ns) - static_cast<double>(checkpoints_[i - 1].cost_ns);
-    const double weighed = gap / (end - static_cast<double>(checkpoints_[i].cost_ns));
-    if (weighed < least_gap) {
-      least_gap = weighed;
-      least = i;
-    }
-  }
-  checkpoints_.erase(checkpoints_.begin() + static_cast<std::ptrdiff_t>(least));
 }
 
 Result<Timeline::Live> Timeline::restore(const Position& position) {
@@ -187,6 +179,17 @@ Result<bool> Timeline::go(Live& live, const Position& goal, const std::function<
   TMREC_TRY(const bool close, approach(live, goal, give_up));
   if (!close) return false;
   Orders orders{.process = process_, .stops = {}, .goal = goal, .start_of = {}, .step = {}, .give_up = give_up};
+  for (const std::uint64_t steps : kStepsBefore) {
+    TMREC_TRY(const Place here, live.walker->place());
+    const bool same_tick = here.base.event == goal.event && here.base.ticks == goal.ticks;
+    if (goal.steps < (same_tick ? here.base.steps : 0) + steps + kManySteps) continue;
+    orders.goal->steps = goal.steps - steps;
+    TMREC_TRY(const Halt halt, walk(live, orders));
+    if (halt.kind == Halt::Kind::Asked) return false;
+    if (halt.kind != Halt::Kind::Arrived) break;
+    TMREC_CHECKED(keep(live));
+  }
+  orders.goal = goal;
   TMREC_TRY(const Halt halt, walk(live, orders));
   if (halt.kind == Halt::Kind::Asked) return false;
   if (halt.kind == Halt::Kind::Arrived) return true;

@@ -3,11 +3,11 @@
 // Problem: a replay only runs forwards. Solution: checkpoints, copies of the session at earlier positions (fork.cc);
 // any position is reached by a copy of the nearest one before it that runs on. What happened before a position is found
 // by running the stretch from a checkpoint up to it once, noting every stop on the way, and again up to the last one;
-// without any, the stretch before is searched. Rejected: logging undo information, which costs at every write.
-//
-// Their number grows with the logarithm of the run: the further back, the farther apart.
+// without any, the stretch before is searched. spacing.h says which checkpoints are kept. Rejected: logging undo
+// information, which costs at every write.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -79,7 +79,6 @@ class Timeline {
 
   Result<Halt> walk(Live& live, Orders orders);
   Result<void> keep(Live& live);
-  void thin();
   // A copy of the last checkpoint at or before the position.
   Result<Live> restore(const Position& position);
   Result<bool> go(Live& live, const Position& goal, const std::function<bool()>& give_up);
@@ -111,6 +110,7 @@ class Timeline {
   std::set<Tid> in_call_;     // behind the last of briefs_
   Position begin_;
   EventNo floor_;          // of the process that is concerned
+  std::chrono::nanoseconds fork_took_{};
   bool given_up_ = false;  // while backward() searches
   Tid process_;
 };
