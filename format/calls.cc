@@ -106,9 +106,8 @@ Result<CallBatchReader> CallBatchReader::open(std::span<const std::uint8_t> reco
   if (!take(record, head) || !take(record, body)) return bad("a record of calls is cut off");
   if (body.count == 0 || body.count > record.size() / sizeof(CallRecord) || body.has_fs_base > 1)
     return bad(fmt::format("event {} is damaged: a record of calls makes no sense", head.number));
-  return CallBatchReader({
-      EventNo(head.number), Tid(head.tid), head.time_ns, body.counted_from, body.has_fs_base == 1, body.frame,
-      body.before,          body.count,    record});
+  return CallBatchReader({EventNo(head.number), Tid(head.tid), head.time_ns, body.counted_from, body.has_fs_base == 1,
+                          body.frame, body.before, body.count, record});
 }
 
 Result<Event> CallBatchReader::next() {
@@ -131,6 +130,32 @@ Result<Event> CallBatchReader::next() {
   event.body = std::move(body);
   if (++given_ == batch_.count && !batch_.records.empty()) return damaged({ErrorKind::BadTrace, "bytes are left over"});
   return event;
+}
+
+void find_extents(std::span<const std::uint8_t> record, std::size_t least, std::vector<ExtentPlace>& places) {
+  // So many that `rest` begins with. `padded`: what an extent of this size takes.
+  const auto find = [&]<class Head>(std::span<const std::uint8_t> rest, std::uint32_t count, std::uint32_t Head::*size,
+                                    auto padded) {
+    for (Head head{}; count != 0 && take(rest, head); --count) {
+      const std::uint64_t taken = padded(head.*size);
+      if (rest.size() < taken) return;
+      if (head.*size >= least) places.push_back({static_cast<std::size_t>(rest.data() - record.data()), head.*size});
+      rest = rest.subspan(taken);
+    }
+  };
+  std::span rest = record;
+  RecordHead head;
+  if (!take(rest, head)) return;
+  if (head.kind == kSyscallKind) {
+    SyscallRecord call;
+    if (take(rest, call)) find(rest, call.extents, &ExtentHead::len, [](std::uint64_t size) { return size; });
+  } else if (BatchHead body; head.kind == kCallsKind && take(rest, body)) {
+    while (!rest.empty()) {
+      const auto call = take_call(rest, body.before);
+      if (!call) return;
+      find(call->extents, call->record.extents, &CallExtent::size, padded_to_word);
+    }
+  }
 }
 
 }  // namespace tmrec

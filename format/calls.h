@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "format/call_record.h"
 #include "format/event.h"
@@ -55,5 +56,13 @@ class CallBatchReader {
   CallBatch batch_;  // `before` and `records`: of the next call
   std::uint32_t given_ = 0;
 };
+
+// Memory in a record of system calls (other records have none): adds the places of all extents of at least `least`
+// bytes, as offsets in `record`, in order. The calls of a batch come from the recorded program: stops where one makes
+// no sense.
+struct ExtentPlace {
+  std::size_t at = 0, size = 0;
+};
+void find_extents(std::span<const std::uint8_t> record, std::size_t least, std::vector<ExtentPlace>& places);
 
 }  // namespace tmrec

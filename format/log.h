@@ -1,9 +1,11 @@
 // The log of a trace: an ordered stream of events in `log/000001`, `log/000002`, …
 //
 // A segment holds at most 64 MiB (one larger chunk may stand alone) and is a sequence of chunks: ChunkHeader, then one
-// zstd frame of event records (format/codec.h, format/calls.h). Chunks are numbered through the whole log, so a missing
-// one is noticed. Both the header and the compressed bytes are hashed. The first segments may have been dropped up to
-// one that begins with a StartEvent; the numbers of chunks and events then begin with those it has.
+// zstd frame of event records (format/codec.h, format/calls.h). A chunk that refers to blocks (format/blocks.h) has
+// instead: BlockArea, the blocks it adds, and a frame of its references and the rest of its records. Chunks are
+// numbered through the whole log, so a missing one is noticed. Both the header and what follows it are hashed. Nothing
+// refers to another segment. The first segments may have been dropped up to one that begins with a StartEvent; the
+// numbers of chunks and events then begin with those it has.
 #pragma once
 
 #include <sched.h>
@@ -24,24 +26,29 @@
 
 namespace tmrec {
 
-// 3: system calls may come in batches (format/calls.h); 4: StartEvent, with which a log may begin.
-inline constexpr std::uint32_t kLogVersion = 4, kOldestLogVersion = 2;
+// 3: system calls may come in batches (format/calls.h); 4: StartEvent, with which a log may begin; 5: references to
+// blocks.
+inline constexpr std::uint32_t kLogVersion = 5, kOldestLogVersion = 2;
 
 struct ChunkHeader {
   static constexpr std::uint32_t kMagic = 0x4b435254;  // "TRCK"
 
   std::uint32_t magic = kMagic;
   std::uint32_t version = kLogVersion;
-  std::uint64_t sequence = 0;     // 1, 2, 3, … through all segments
-  std::uint64_t first_event = 0;  // number of the first event in it
-  std::uint32_t events = 0;       // how many; at least 1
-  std::uint32_t reserved = 0;
+  std::uint64_t sequence = 0;         // 1, 2, 3, … through all segments
+  std::uint64_t first_event = 0;      // number of the first event in it
+  std::uint32_t events = 0;           // how many; at least 1
+  std::uint32_t references = 0;       // to blocks
   std::uint64_t raw_size = 0;         // bytes of the records
   std::uint64_t compressed_size = 0;  // bytes that follow this header
   std::uint64_t payload_hash = 0;     // XXH3-64 of them
   std::uint64_t header_hash = 0;      // XXH3-64 of the fields before this one
 };
 static_assert(sizeof(ChunkHeader) == 64);
+
+struct BlockArea {
+  std::uint64_t size = 0;  // bytes of the StoredBlocks that follow
+};
 
 // `<log directory>/000001` for 1.
 std::filesystem::path log_segment_path(const std::filesystem::path& trace_dir, std::uint64_t segment);
@@ -132,6 +139,8 @@ class LogReader {
   Result<bool> open_segment();
   Result<void> check_header(const ChunkHeader& header, std::uint64_t available) const;
   Result<void> decompress(const ChunkHeader& header);
+  Result<std::shared_ptr<std::uint8_t[]>> records_of(const ChunkHeader& header,
+                                                     std::span<const std::uint8_t> payload) const;
   Result<std::optional<Event>> decode_next();
   Result<Event> decode_record();
   bool is_unwritten_tail() const;

@@ -13,6 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "format/blocks.h"
 #include "format/codec.h"
 #include "format/log.h"
 
@@ -137,12 +138,46 @@ Result<void> LogReader::check_header(const ChunkHeader& header, std::uint64_t av
     return bad(fmt::format("chunk {} where {} belongs", header.sequence, sequence_ + 1));
   if (continues && header.first_event != last_.value + 1)
     return bad(fmt::format("a chunk begins with event {}", header.first_event));
-  if (header.events == 0 || header.raw_size == 0 || header.reserved != 0) return bad("a chunk's header makes no sense");
+  if (header.events == 0 || header.raw_size == 0 || (header.version < 5 && header.references != 0))
+    return bad("a chunk's header makes no sense");
   // A chunk ends with the record that fills it, so it is at most one record and the usual size.
-  if (header.raw_size > kMaxRecord + (std::size_t{1} << 20) || header.raw_size > max_content(header.compressed_size))
+  const std::uint64_t referred_to = std::uint64_t{header.references} * kBlockSize;
+  if (header.raw_size > kMaxRecord + (std::size_t{1} << 20) || referred_to > header.raw_size ||
+      header.raw_size - referred_to > max_content(header.compressed_size))
     return bad(fmt::format("a chunk of impossible size {}", header.raw_size));
   if (segment_ != last_segment_ && header.compressed_size > available) return bad("a chunk is cut off");
   return {};
+}
+
+namespace {
+
+// The content of a frame that must have this size.
+Result<std::shared_ptr<std::uint8_t[]>> content_of(std::span<const std::uint8_t> frame, std::uint64_t wanted) {
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != wanted)
+    return fail(ErrorKind::BadTrace, "a chunk's size is not what its header says");
+  std::shared_ptr<std::uint8_t[]> content(new std::uint8_t[wanted]);
+  const std::size_t size = ZSTD_decompress(content.get(), wanted, frame.data(), frame.size());
+  if (ZSTD_isError(size) != 0 || size != wanted) return fail(ErrorKind::BadTrace, "a chunk cannot be decompressed");
+  return content;
+}
+
+}  // namespace
+
+// Errors are without a place.
+Result<std::shared_ptr<std::uint8_t[]>> LogReader::records_of(const ChunkHeader& header,
+                                                              std::span<const std::uint8_t> payload) const {
+  if (header.references == 0) return content_of(payload, header.raw_size);
+  BlockArea blocks;
+  if (payload.size() < sizeof blocks) return fail(ErrorKind::BadTrace, "a chunk's blocks are missing");
+  std::memcpy(&blocks, payload.data(), sizeof blocks);
+  const std::span rest = payload.subspan(sizeof blocks);
+  if (blocks.size > rest.size()) return fail(ErrorKind::BadTrace, "a chunk's blocks are cut off");
+  const std::uint64_t size = header.raw_size - std::uint64_t{header.references} * (kBlockSize - sizeof(BlockReference));
+  TMREC_TRY(const auto content, content_of(rest.subspan(blocks.size), size));
+  std::shared_ptr<std::uint8_t[]> raw(new std::uint8_t[header.raw_size]);
+  TMREC_CHECKED(join({content.get(), size}, header.references, file_.get(),
+                     offset_ + sizeof header + sizeof blocks + blocks.size, {raw.get(), header.raw_size}));
+  return raw;
 }
 
 // Reads the payload at offset_ + header, already known to be in the file.
@@ -156,13 +191,10 @@ Result<void> LogReader::decompress(const ChunkHeader& header) {
     if (n < 0) return fail_errno(where(), errno, ErrorKind::BadTrace);
     if (static_cast<std::uint64_t>(n) != header.compressed_size) return bad("the file got shorter while it was read");
     if (XXH3_64bits(compressed.get(), header.compressed_size) != header.payload_hash) return bad("a chunk is damaged");
-    if (ZSTD_getFrameContentSize(compressed.get(), header.compressed_size) != header.raw_size)
-      return bad("a chunk's size is not what its header says");
     raw_.reset();
-    const std::shared_ptr<std::uint8_t[]> raw(new std::uint8_t[header.raw_size]);
-    const std::size_t size = ZSTD_decompress(raw.get(), header.raw_size, compressed.get(), header.compressed_size);
-    if (ZSTD_isError(size) != 0 || size != header.raw_size) return bad("a chunk cannot be decompressed");
-    raw_ = raw;
+    auto raw = records_of(header, {compressed.get(), header.compressed_size});
+    if (!raw) return bad(raw.error().text);
+    raw_ = std::move(*raw);
   } catch (const std::bad_alloc&) {
     return fail(ErrorKind::System, fmt::format("{}: no memory for a chunk of {} bytes", where(), header.raw_size));
   }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -24,6 +25,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "format/blocks.h"
 #include "format/calls.h"
 #include "format/codec.h"
 #include "format/log.h"
@@ -36,6 +38,8 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t kChunkSize = std::size_t{1} << 20;
+// A chunk may end with a record of nearly its size, and a buffer grows by doubling.
+constexpr std::size_t kLargestSpare = 4 * kChunkSize;
 constexpr std::uint64_t kSegmentSize = std::uint64_t{64} << 20;
 constexpr std::size_t kQueueSize = std::size_t{16} << 20;
 constexpr auto kChunkAge = std::chrono::milliseconds(200);
@@ -92,25 +96,37 @@ class SegmentWriter {
   // `waiting`: bytes of further chunks.
   Result<void> write(const Chunk& chunk, std::size_t waiting) {
     if (context_ == nullptr) return fail_errno("zstd", ENOMEM);
+    // Where a chunk goes is part of it.
+    if (written_ != 0 && written_ + largest(chunk.records.size()) > kSegmentSize) TMREC_CHECKED(next_segment());
+    const int level = compression_level(waiting);
+    TMREC_TRY(const KnownBlocks::Parted parted,
+              known_.part(chunk.records, written_ + sizeof(ChunkHeader) + sizeof(BlockArea), level));
     Bytes& out = buffer_;
-    out.resize(sizeof(ChunkHeader) + ZSTD_compressBound(chunk.records.size()));
-    const std::size_t size =
-        ZSTD_compressCCtx(context_.get(), out.data() + sizeof(ChunkHeader), out.size() - sizeof(ChunkHeader),
-                          chunk.records.data(), chunk.records.size(), compression_level(waiting));
-    if (ZSTD_isError(size) != 0) return fail(ErrorKind::System, fmt::format("zstd: {}", ZSTD_getErrorName(size)));
+    const std::size_t before = parted.references == 0 ? 0 : sizeof(BlockArea) + parted.blocks.size();
+    out.resize(sizeof(ChunkHeader) + before + ZSTD_compressBound(parted.content.size()));
+    if (parted.references != 0) {
+      const BlockArea area{parted.blocks.size()};
+      std::memcpy(out.data() + sizeof(ChunkHeader), &area, sizeof area);
+      std::ranges::copy(parted.blocks, out.data() + sizeof(ChunkHeader) + sizeof area);
+    }
+    const std::span frame = std::span(out).subspan(sizeof(ChunkHeader) + before);
+    const std::size_t packed = ZSTD_compressCCtx(context_.get(), frame.data(), frame.size(), parted.content.data(),
+                                                 parted.content.size(), level);
+    if (ZSTD_isError(packed) != 0) return fail(ErrorKind::System, fmt::format("zstd: {}", ZSTD_getErrorName(packed)));
+    const std::size_t size = before + packed;
     out.resize(sizeof(ChunkHeader) + size);
 
     ChunkHeader header;
     header.sequence = ++sequence_;
     header.first_event = chunk.first_event;
     header.events = chunk.events;
+    header.references = parted.references;
     header.raw_size = chunk.records.size();
     header.compressed_size = size;
     header.payload_hash = XXH3_64bits(out.data() + sizeof header, size);
     header.header_hash = XXH3_64bits(&header, offsetof(ChunkHeader, header_hash));
     std::memcpy(out.data(), &header, sizeof header);
 
-    if (written_ != 0 && written_ + out.size() > kSegmentSize) TMREC_CHECKED(next_segment());
     if (const int err = write_all(file_.get(), out)) {
       // Half a chunk is of no use to anyone, and a full disk wants the space.
       if (::ftruncate(file_.get(), static_cast<off_t>(written_)) != 0) return fail_errno(path().string(), errno);
@@ -118,7 +134,7 @@ class SegmentWriter {
     }
     written_ += out.size();
     total.fetch_add(out.size(), std::memory_order_relaxed);
-    if (out.capacity() > 4 * kChunkSize) out = Bytes();
+    if (out.capacity() > kLargestSpare) out = Bytes();
     return {};
   }
 
@@ -134,6 +150,10 @@ class SegmentWriter {
   }
 
  private:
+  // Bytes that a chunk of so many takes. Each reference stands for more than it takes.
+  static std::size_t largest(std::size_t records) {
+    return sizeof(ChunkHeader) + sizeof(BlockArea) + ZSTD_compressBound(records) + records / 16;
+  }
   fs::path path() const { return log_segment_path(trace_, segment_); }
 
   Result<void> next_segment() {
@@ -143,11 +163,13 @@ class SegmentWriter {
     ++segment_;
     TMREC_TRY(file_, open_file(path(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
     written_ = 0;
+    known_.begin_segment();
     return {};
   }
 
   fs::path trace_;
   std::unique_ptr<ZSTD_CCtx, FreeContext> context_;
+  KnownBlocks known_;
   Bytes buffer_;
   Fd file_;
   std::uint64_t segment_ = 0;
@@ -254,7 +276,7 @@ void LogWriter::Impl::run() {
       return;
     }
     queued -= chunk.records.size();
-    if (chunk.records.capacity() <= 2 * kChunkSize && spare.size() < 4) {
+    if (chunk.records.capacity() <= kLargestSpare && spare.size() < 4) {
       chunk.records.clear();
       spare.push_back(std::move(chunk.records));
     }
