@@ -5,9 +5,12 @@ Servers: requests a second that an unrecorded client gets, and bytes of trace fo
 the same program on one CPU, since a recording uses one.
 """
 
+import glob
 import os
+import pwd
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -29,6 +32,8 @@ def single_calls(bench):
     with open(os.path.join(bench.scratch, "calls-data"), "wb") as f:
         f.write(os.urandom(4096 * 1000))
     for name, count, target, prefix in KINDS:
+        if not bench.wants(name):
+            continue
         argv = [os.path.join(bench.tools, "calls"), name, str(bench.many(count))]
         native, recorded = [], []
         for _ in range(bench.rounds):
@@ -57,6 +62,8 @@ def programs(bench):
 def whole_programs(bench):
     print(f"\n{'wall time':24}{'native s':>10}{'recorded':>10}{'ratio':>8}{'target':>8}{'replay : record':>17}{'trace MiB':>11}")
     for name, argv, target in programs(bench):
+        if not bench.wants(name):
+            continue
         native, recorded, replayed, sizes = [], [], [], []
         bench.run(bench.record(argv))
         for _ in range(bench.rounds):
@@ -87,7 +94,7 @@ def free_port():
 
 
 def await_port(server, port):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline and server.poll() is None:
         try:
             return socket.create_connection(("127.0.0.1", port), 1).close()
@@ -96,8 +103,8 @@ def await_port(server, port):
     raise RuntimeError(f"{server.args[0]}: nobody listens on port {port}")
 
 
-def client(argv):
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=CLIENT_SECONDS).stdout
+def client(argv, **how):
+    return subprocess.run(argv, **how, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=CLIENT_SECONDS).stdout
 
 
 def redis(bench, port):
@@ -110,7 +117,7 @@ def redis(bench, port):
         rates = {kind: float(rate) for kind, rate in re.findall(r'"(SET|GET)","([\d.]+)"', text)}
         return rates, 2 * requests
 
-    return ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", bench.scratch], load, 0.8
+    return ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", bench.scratch], load
 
 
 def nginx(bench, port):
@@ -125,7 +132,55 @@ def nginx(bench, port):
         client(["nginx", "-c", config, "-s", "quit"])
         return {"1 KiB": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])}, int(re.search(r"(\d+) requests in", text)[1])
 
-    return ["nginx", "-c", config], load, 0.75
+    return ["nginx", "-c", config], load
+
+
+class Cluster:
+    """A PostgreSQL cluster with pgbench's tables, made once. Its server refuses to run as root, so with its recorder it is another
+    user's then, as a service would be."""
+
+    def __init__(self, bench):
+        place = os.path.dirname(shutil.which("initdb") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")))))
+        home = os.path.join(bench.scratch, "postgres")
+        os.mkdir(home, 0o700)
+        self.user, self.data, self.trace = [], os.path.join(home, "data"), os.path.join(home, "trace")
+        self.places = {"TMREC_CACHE_DIR": os.path.join(home, "plans"), "TMREC_BLOB_DIR": os.path.join(home, "blobs")}
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(home, nobody.pw_uid, nobody.pw_gid)
+            os.chmod(bench.scratch, 0o711)
+            self.user = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+        client([*self.user, f"{place}/initdb", "-D", self.data, "-A", "trust", "-U", "tester", "--no-sync"], cwd="/")
+        self.server = [f"{place}/postgres", "-D", self.data, "-c", "unix_socket_directories=", "-c", "listen_addresses=127.0.0.1",
+                       "-c", "log_min_messages=fatal"]
+        port = free_port()
+        serve(bench, self.user + self.on(port), lambda: (self.pgbench(port, "-i", "-q"), self.stop()), port)
+
+    def on(self, port):
+        return [*self.server, "-c", f"port={port}"]
+
+    def pgbench(self, port, *what):
+        return client(["pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "tester", *what, "postgres"])
+
+    def stop(self):
+        """A fast shutdown."""
+        with open(os.path.join(self.data, "postmaster.pid"), encoding="ascii") as f:
+            os.kill(int(f.readline()), signal.SIGINT)
+
+
+def postgres(bench, port):
+    if not bench.cluster:
+        bench.cluster = Cluster(bench)
+        bench.trace = bench.cluster.trace
+        bench.places |= bench.cluster.places
+
+    def load():
+        text = bench.cluster.pgbench(port, "-S", "-n", "-c", "8", "-T", str(max(2, bench.many(10))))
+        bench.cluster.stop()
+        done = int(re.search(r"transactions actually processed: (\d+)", text)[1])
+        return {"-S -c 8": float(re.search(r"tps = ([\d.]+)", text)[1])}, done
+
+    return bench.cluster.on(port), load
 
 
 def serve(bench, argv, load, port):
@@ -143,24 +198,54 @@ def serve(bench, argv, load, port):
 
 def servers(bench):
     print(f"\n{'requests a second':24}{'native':>10}{'recorded':>10}{'ratio':>8}{'target':>8}{'bytes of trace':>16}")
-    for make, needs in ((redis, "redis-benchmark"), (nginx, "wrk")):
+    one_cpu = ["taskset", "-c", "0"]
+    for make, needs, modes in ((redis, "redis-benchmark", {"": []}), (nginx, "wrk", {"": []}),
+                               (postgres, "pgbench", {" (1 CPU)": one_cpu, " (all CPUs)": []})):
+        if not bench.wants(make.__name__):
+            continue
         if not shutil.which(needs):
             print(f"{make.__name__}: {needs} is not installed")
             continue
         native, recorded, sizes = {}, {}, []
         for _ in range(bench.rounds):
-            for rates, wrap in ((native, lambda argv: argv), (recorded, bench.record)):
-                port = free_port()
-                argv, load, target = make(bench, port)
-                got, requests = serve(bench, wrap(argv), load, port)
-                for kind, rate in got.items():
-                    rates.setdefault(kind, []).append(rate)
+            for mode, prefix in modes.items():
+                for kind, rate in one_load(bench, make, lambda argv, prefix=prefix: prefix + argv)[0].items():
+                    native.setdefault((kind, mode), []).append(rate)
+            rates, requests = one_load(bench, make, bench.record)
+            for kind, rate in rates.items():
+                recorded.setdefault(kind, []).append(rate)
             sizes.append(trace_bytes(bench) / requests)
-        for kind, rates in native.items():
+        for (kind, mode), rates in native.items():
             before, after = statistics.median(rates), statistics.median(recorded[kind])
-            print(f"{make.__name__ + ' ' + kind:24}{before:10.0f}{after:10.0f}{after / before:8.2f}{target:8.2f}{statistics.median(sizes):16.0f}",
+            target = TARGETS[make]
+            print(f"{make.__name__ + ' ' + kind + mode:24}{before:10.0f}{after:10.0f}{after / before:8.2f}{target:8.2f}{statistics.median(sizes):16.0f}",
                   flush=True)
 
 
-def run(build, scratch, rounds, scale):
-    return run_sections(Bench(build, scratch, rounds, scale), (single_calls, whole_programs, servers))
+def one_load(bench, make, wrap):
+    """Rates by kind, and requests in all."""
+    port = free_port()
+    argv, load = make(bench, port)
+    user = bench.cluster.user if make is postgres else []
+    return serve(bench, user + wrap(argv), load, port)
+
+
+TARGETS = {redis: 0.8, nginx: 0.75, postgres: 0.6}
+
+
+class SomeCalls(Bench):
+    """With the names of what is asked for; none: all."""
+
+    def __init__(self, *where_and_how_much, names):
+        super().__init__(*where_and_how_much)
+        self.names, self.cluster, self.places = names, None, {}
+
+    def environment(self):
+        return super().environment() | self.places
+
+    def wants(self, name):
+        return not self.names or any(wanted in name for wanted in self.names)
+
+
+def run(build, scratch, rounds, scale, names):
+    return run_sections(SomeCalls(build, scratch, rounds, scale, names=names), (single_calls, whole_programs, servers))
