@@ -26,6 +26,9 @@ std::string Stub::query(std::string_view packet) {
     }
     return error_reply("no such thread");
   }
+  if (packet == "HostInfo") return host_info();
+  if (packet == "ProcessInfo") return process_info();
+  if (cursor.skip("MemoryRegionInfo:")) return memory_region(cursor.rest());
   if (packet == "C") return "QC" + id_of(selected_);
   return {};
 }

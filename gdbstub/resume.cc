@@ -136,6 +136,7 @@ std::string Stub::describe(const Stop& stop) {
       break;
   }
   std::string text = "T" + hex_byte(protocol_signal(signal)) + "thread:" + id_of(stop.thread) + ";" + reason;
+  if (is_lldb_) text += for_lldb(stop);
   if (auto file = registers_of(stop.thread)) {
     for (const std::size_t number : {RegisterLayout::kRbp, RegisterLayout::kRsp, RegisterLayout::kRip}) {
       text += hex_byte(static_cast<std::uint8_t>(number)) + ":" + hex(layout().get(*file, number)) + ";";

@@ -101,6 +101,10 @@ std::string Stub::execute(const std::string& packet) {
       return query(rest);
     case 'Q':
       return setting(rest);
+    case '_':
+      return own_memory(rest);
+    case 'j':
+      return rest == "ThreadsInfo" ? threads_json() : "";
     case 'v':
       return v_packet(rest);
     case 'k':
@@ -167,6 +171,10 @@ std::string Stub::setting(std::string_view packet) {
     if (!cursor.done()) return error_reply("not a list of system calls");
     target_.catch_syscalls(numbers);
     return "OK";
+  }
+  if (cursor.skip("ThreadSuffixSupported")) {
+    is_lldb_ = true;  // nobody else asks
+    return {};
   }
   if (cursor.skip("NonStop:")) {
     if (cursor.rest() == "0") return "OK";

@@ -54,6 +54,14 @@ class Stub {
   std::string symbol(std::string_view answer);
   std::string thread_local_address(std::string_view request);
 
+  // lldb.cc
+  static std::string host_info();
+  std::string process_info();
+  std::string memory_region(std::string_view address);
+  std::string threads_json();
+  std::string own_memory(std::string_view request);
+  std::string for_lldb(const Stop& stop);
+
   // resume.cc
   std::string resume_by_v_cont(std::string_view actions);
   std::string resume(Resume how);
@@ -95,6 +103,7 @@ class Stub {
   bool multiprocess_ = false;
   bool sends_exec_ = false;
   bool sends_forks_ = false;
+  bool is_lldb_ = false;
   bool over_ = false, killed_ = false;
   std::string last_sent_;
   std::string said_;  // packets to send before the answer

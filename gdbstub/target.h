@@ -22,6 +22,15 @@ struct Thread {
   Tid process = {};
 };
 
+// Memory that is mapped in one piece.
+struct Region {
+  RemoteAddr begin, end;
+  std::string permissions;  // r, w, x, without those it lacks
+  bool shared = false;
+  std::uint64_t offset = 0;  // in the file
+  std::string name;
+};
+
 struct Breakpoint {
   // The numbers of the protocol's Z packets.
   enum class Kind : std::uint8_t { Software = 0, Hardware = 1, Write = 2, Read = 3, Access = 4 } kind = Kind::Software;
@@ -108,6 +117,14 @@ class Target {
   // As much as can be read from the start of the range, as the program would see it.
   virtual Bytes read_memory(RemoteAddr from, std::size_t size) = 0;
   virtual Result<void> write_memory(RemoteAddr to, const Bytes& bytes) = 0;
+
+  // Memory for the client's own use, in which code can be executed; the recorded program has none of it.
+  virtual Result<RemoteAddr> lend_memory(std::uint64_t size) = 0;
+  // False: none was lent there.
+  virtual bool take_memory_back(RemoteAddr at) = 0;
+
+  // What the program would find in /proc/self/maps, in order.
+  virtual std::vector<Region> regions() = 0;
 
   // Both may be repeated; what is inserted again has the conditions it came with last.
   virtual Result<void> insert(const Breakpoint& breakpoint) = 0;

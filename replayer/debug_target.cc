@@ -144,6 +144,7 @@ Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
 std::vector<gdbstub::Thread> DebugTarget::threads() {
   std::vector<gdbstub::Thread> list;
   const EventNo now = timeline_.session().position();
+  (void)timeline_.brief(now);  // what has been read of the log gives them their names
   for (const auto& [tid, task] : session().tasks()) {
     if (!shows(task->process)) continue;
     std::string state = "between two events";
@@ -184,6 +185,7 @@ Result<Bytes> DebugTarget::extended(Tid thread) {
 }
 
 Bytes DebugTarget::read_memory(RemoteAddr from, std::size_t size) {
+  if (!diversion_ && lent_.has(from)) return lent_.read(from, size);
   Task* task = any_task();
   if (task == nullptr) return {};
   Bytes bytes = task->space->memory().read_some(from, size);
@@ -316,6 +318,8 @@ Stop DebugTarget::moved() {
 Result<Stop> DebugTarget::forward(const gdbstub::Resume& how, const gdbstub::Interrupted& interrupted) {
   Orders wanted = orders(interrupted);
   wanted.step = how.step;
+  // Another thread's stop was told: this thread's step is to lead on from there.
+  wanted.skip_first = how.step && stop_.why == Why::Breakpoint && *how.step != stop_.thread;
   if (stop_.why == Why::SyscallEntry) wanted.begun = EventNo(timeline_.session().position().value + 1);
   wanted.range_begin = how.range_begin.value;
   wanted.range_end = how.range_end.value;
@@ -433,26 +437,43 @@ Result<std::string> DebugTarget::executable(std::optional<Tid> process) {
   return now->program;
 }
 
-// What /proc/PID/maps would say to the program: without what is tmrec's, with the names of the recorded files.
-Result<std::string> DebugTarget::maps() {
+// Without what is tmrec's, with the names of the recorded files.
+std::vector<gdbstub::Region> DebugTarget::regions() {
   Task* const task = any_task();
-  if (task == nullptr) return fail(ErrorKind::NotFound, "the process has ended");
-  TMREC_TRY(const auto lines, tracee::read_maps(task->stub->tid()));
-  std::string text;
-  for (const tracee::MapsLine& line : lines) {
+  if (task == nullptr) return {};
+  std::vector<gdbstub::Region> list;
+  for (const tracee::MapsLine& line : tracee::read_maps(task->stub->tid()).value_or(std::vector<tracee::MapsLine>{})) {
     const std::uint64_t start = line.start.value;
     const bool ours = (start >= kStubPage && start < kStubPage + kStubSize) ||
                       (start >= agent::kBase && start < agent::kEnd) ||
                       task->space->patches.with_block(start) != nullptr;
     if (ours) continue;
+    std::string permissions;
+    for (const auto& [bit, letter] : {std::pair(PROT_READ, 'r'), {PROT_WRITE, 'w'}, {PROT_EXEC, 'x'}}) {
+      if ((line.prot & bit) != 0) permissions += letter;
+    }
     const std::string blob = std::filesystem::path(line.name).filename().string();
     const std::string name = history_.path_of(BlobId{blob}).value_or(line.name.starts_with('[') ? line.name : "");
-    text += fmt::format("{:x}-{:x} {}{}{}{} {:08x} 00:00 0 {:>{}}{}\n", start, line.end.value,
-                        (line.prot & PROT_READ) != 0 ? 'r' : '-', (line.prot & PROT_WRITE) != 0 ? 'w' : '-',
-                        (line.prot & PROT_EXEC) != 0 ? 'x' : '-', line.shared ? 's' : 'p', line.offset, "", 20, name);
+    list.push_back({line.start, line.end, std::move(permissions), line.shared, line.offset, name});
+  }
+  return list;
+}
+
+namespace {
+
+// As in /proc/PID/maps.
+std::string maps(const std::vector<gdbstub::Region>& regions) {
+  std::string text;
+  for (const gdbstub::Region& region : regions) {
+    const auto letter = [&](char c) { return region.permissions.find(c) == std::string::npos ? '-' : c; };
+    text +=
+        fmt::format("{:x}-{:x} {}{}{}{} {:08x} 00:00 0 {:>{}}{}\n", region.begin.value, region.end.value, letter('r'),
+                    letter('w'), letter('x'), region.shared ? 's' : 'p', region.offset, "", 20, region.name);
   }
   return text;
 }
+
+}  // namespace
 
 // Debug information in files of its own was not mapped: a pack may have brought it; this machine's is no secret, and
 // the debugger checks that it belongs to what it debugs.
@@ -464,7 +485,8 @@ Result<gdbstub::OpenFile> DebugTarget::open(const std::string& path) {
   }
   Fd file;
   if (path.starts_with("/proc/") && path.ends_with("/maps")) {
-    TMREC_TRY(const std::string text, maps());
+    const std::string text = maps(regions());
+    if (text.empty()) return fail(ErrorKind::NotFound, "the process has ended");
     file.reset(memfd_create("tmrec-maps", MFD_CLOEXEC));
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
     if (!file || write_all(file.get(), {bytes, text.size()}) != 0) return fail_errno("cannot create a memory file");

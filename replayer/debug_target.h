@@ -11,6 +11,7 @@
 #include "replayer/bookmarks.h"
 #include "replayer/diversion.h"
 #include "replayer/history.h"
+#include "replayer/lent_memory.h"
 #include "replayer/timeline.h"
 
 namespace tmrec::replayer {
@@ -37,6 +38,9 @@ class DebugTarget : public gdbstub::Target {
   Result<Bytes> extended(Tid thread) override;
   Result<void> set_registers(Tid thread, const Regs& regs) override;
   Result<void> set_extended(Tid thread, const Bytes& state) override;
+  std::vector<gdbstub::Region> regions() override;
+  Result<RemoteAddr> lend_memory(std::uint64_t size) override { return lent_.lend(size); }
+  bool take_memory_back(RemoteAddr at) override { return lent_.take_back(at); }
   Bytes read_memory(RemoteAddr from, std::size_t size) override;
   Result<void> write_memory(RemoteAddr to, const Bytes& bytes) override;
   Result<void> insert(const gdbstub::Breakpoint& breakpoint) override;
@@ -75,7 +79,6 @@ class DebugTarget : public gdbstub::Target {
   gdbstub::Stop stop_of(const Halt& halt);
   gdbstub::Stop stopped(gdbstub::Stop::Why why);
   gdbstub::Stop moved();
-  Result<std::string> maps();
   // The program a process executes here.
   Result<const History::Image*> image(Tid process);
 
@@ -124,6 +127,7 @@ class DebugTarget : public gdbstub::Target {
   Trip go_to_bookmark(const std::string& name, const gdbstub::Interrupted& interrupted);
 
   Timeline timeline_;
+  LentMemory lent_;
   std::unique_ptr<Diversion> diversion_;
   gdbstub::Stop stop_before_diversion_;
   bool diversion_said_ = false;                                     // that it is one

@@ -23,6 +23,12 @@ Result<Diversion*> DebugTarget::divert(Tid process) {
   if (!diversion_) {
     TMREC_TRY(auto copy, timeline_.session().fork());
     diversion_ = std::make_unique<Diversion>(std::move(copy), process);
+    if (Task* const of = any_task(process)) {
+      if (auto mapped = lent_.map_into(*of); !mapped) {
+        diversion_.reset();
+        return std::unexpected(mapped.error());
+      }
+    }
     stop_before_diversion_ = stop_;
     diversion_said_ = false;
   }
@@ -32,6 +38,7 @@ Result<Diversion*> DebugTarget::divert(Tid process) {
 void DebugTarget::end_diversion() {
   if (!diversion_) return;
   const Tid active = diversion_->active();
+  if (const Task* const of = any_task(diversion_->process())) lent_.update_from(*of);
   diversion_.reset();
   if (const auto of = task(active)) {
     for (const tracee::MapsLine& line :
@@ -50,7 +57,10 @@ Result<void> DebugTarget::set_registers(Tid thread, const Regs& regs) {
   TMREC_TRY(Task * of, task(thread));
   TMREC_TRY(Diversion* const diversion, divert(of->process));
   TMREC_TRY(of, task(thread));
-  return diversion->set_registers(*of, regs);
+  TMREC_CHECKED(diversion->set_registers(*of, regs));
+  // Who does not say when a call is done puts the registers back when it is.
+  if (!tells_changes_ && diversion_said_ && !diversion->kept() && diversion->registers_are_back()) end_diversion();
+  return {};
 }
 
 Result<void> DebugTarget::set_extended(Tid thread, const Bytes& state) {
@@ -62,6 +72,7 @@ Result<void> DebugTarget::set_extended(Tid thread, const Bytes& state) {
 
 Result<void> DebugTarget::write_memory(RemoteAddr to, const Bytes& bytes) {
   const bool first = !diversion_;
+  if (first && lent_.write(to, bytes)) return {};
   TMREC_TRY(Diversion* const diversion, divert(viewed_));
   Task* const of = any_task();
   if (of == nullptr) return fail(ErrorKind::Usage, "the process has ended");

@@ -86,6 +86,7 @@ bool DebugTarget::let_go(Tid process) {
 
 void DebugTarget::client_left() {
   end_diversion();
+  lent_.take_back_all();
   breakpoints_.clear();
   shown_ = {process_};
   viewed_ = process_;

@@ -76,6 +76,14 @@ struct FakeTarget : Target {
     std::copy(bytes.begin(), bytes.end(), memory.begin() + static_cast<std::ptrdiff_t>(to.value - kFakeMemory));
     return {};
   }
+  Result<RemoteAddr> lend_memory(std::uint64_t size) override {
+    if (size > memory.size()) return fail(ErrorKind::Usage, "no more");
+    return RemoteAddr(kFakeMemory);
+  }
+  bool take_memory_back(RemoteAddr at) override { return at.value == kFakeMemory; }
+  std::vector<Region> regions() override {
+    return {{RemoteAddr(kFakeMemory), RemoteAddr(kFakeMemory + memory.size()), "rw", false, 0, "[heap]"}};
+  }
   Result<void> insert(const Breakpoint& breakpoint) override {
     breakpoints.push_back(breakpoint);
     return {};

@@ -112,6 +112,28 @@ TEST_CASE_FIXTURE(Session, "a client may debug several processes") {
   CHECK(stub->killed());
 }
 
+TEST_CASE_FIXTURE(Session, "lldb is told of machine, process, memory and threads") {
+  CHECK(ask("qHostInfo").find("triple:" + hex(std::string_view("x86_64-pc-linux-gnu")) + ";") != std::string::npos);
+  CHECK(ask("qProcessInfo").starts_with("pid:a;"));
+  CHECK(ask("qMemoryRegionInfo:1010") ==
+        "start:1000;size:100;permissions:rw;name:" + hex(std::string_view("[heap]")) + ";");
+  CHECK(ask("qMemoryRegionInfo:0") == "start:0;size:1000;");
+  CHECK(ask("qMemoryRegionInfo:ffffffffffffffff") == "start:1100;size:ffffffffffffeeff;");
+  CHECK(fails(ask("qMemoryRegionInfo:")));
+  CHECK(fails(ask("qMemoryRegionInfo:10000000000000000")));
+  CHECK(ask("jThreadsInfo") ==
+        R"([{"tid":10,"name":"main","reason":"signal","signal":5},{"tid":11,"name":"<worker>","reason":"none"}])");
+  CHECK(ask("jNothing").empty());
+  CHECK(ask("QThreadSuffixSupported").empty());
+  CHECK(ask("_M80,rwx") == "1000");
+  CHECK(ask("_M1000,rw") == "E01");
+  CHECK(ask("_m1000") == "OK");
+  for (const char* bad : {"_M", "_M,", "_Mx,rw", "_M10000000000000000,r", "_m", "_mx", "_m2000"})
+    CHECK(fails(ask(bad)));
+  target.next.push_back(Stop{.why = Stop::Why::Executed, .thread = Tid(10), .watch = {}, .program = "/x"});
+  CHECK(ask("c").starts_with("T05thread:a;reason:exec;hexname:" + hex(std::string_view("main")) + ";"));
+}
+
 TEST_CASE_FIXTURE(Session, "registers are those of the selected thread") {
   target.regs[11].rip = 0x42;
   CHECK(ask("p10") == "0000000000000000");
