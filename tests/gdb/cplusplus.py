@@ -1,6 +1,6 @@
 """An exception through patched code, stopped at where it is thrown and caught; a stack overflow; recursion."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #include <stdexcept>
@@ -17,8 +17,15 @@ int main() {
 }
 """
 trace = recorded(compiled(PROGRAM, language="c++"), status=139)
-gdb(trace, "catch throw", "continue", "continue", "continue", "bt", "catch catch", "continue", "print caught", "reverse-continue",
-    "bt 4", "delete", "continue", "bt -3", "watch caught", "reverse-continue", "reverse-continue", "print caught").expect(
-        "exception thrown", "exception thrown", "exception thrown", r"deep \(n=0\)", r"deep \(n=1\)", r"deep \(n=2\)", "main",
-        "exception caught", r"\$1 = 1", "exception thrown", r"deep \(n=0\)", "SIGSEGV", r"overflow \(n=0\)", "main",
-        "New value = 6", "New value = 3", r"\$2 = 3")
+
+
+@scenario
+def exceptions_through_patched_code():
+    gdb(trace, "catch throw", "continue", "continue", "continue", "bt", "catch catch", "continue", "print caught", "reverse-continue",
+        "bt 4", "delete", "continue", "bt -3", "watch caught", "reverse-continue", "reverse-continue", "print caught").expect(
+            "exception thrown", "exception thrown", "exception thrown", r"deep \(n=0\)", r"deep \(n=1\)", r"deep \(n=2\)", "main",
+            "exception caught", r"\$1 = 1", "exception thrown", r"deep \(n=0\)", "SIGSEGV", r"overflow \(n=0\)", "main",
+            "New value = 6", "New value = 3", r"\$2 = 3")
+
+
+run_scenarios()

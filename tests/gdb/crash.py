@@ -1,7 +1,7 @@
 """--at-end shows the crash at once, with threads; without it, the program is at its first instruction, and runs into its
 crash again and again."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #define _GNU_SOURCE
@@ -21,10 +21,21 @@ int main(void) {
 """
 
 trace = recorded(compiled(PROGRAM), status=139)
-gdb(trace, "bt", "info threads", "print $_siginfo.si_signo", "print $_siginfo._sifields._sigfault.si_addr",
-    options=["--at-end"]).expect(
-        r"#0 .*depth \(n=0\)", r"#5 .*depth \(n=5\)", r"#6 .*work", r"#8 .*clone3",
-        r"the-leader", r"in (pause|futex)", r"\$1 = 11", r"\$2 = \(void \*\) 0x0")
-gdb(trace, "info registers rip", "continue", "bt 1", "reverse-continue", "continue", "bt 1", "continue").expect(
-    r"rip .*<_start>", r"SIGSEGV", r"#0 .*depth \(n=0\)", r"No more reverse-execution history", r"_start",
-    r"SIGSEGV", r"#0 .*depth \(n=0\)", r"No more reverse-execution history")
+
+
+@scenario
+def at_the_end_the_crash_is_shown():
+    gdb(trace, "bt", "info threads", "print $_siginfo.si_signo", "print $_siginfo._sifields._sigfault.si_addr",
+        options=["--at-end"]).expect(
+            r"#0 .*depth \(n=0\)", r"#5 .*depth \(n=5\)", r"#6 .*work", r"#8 .*clone3",
+            r"the-leader", r"in (pause|futex)", r"\$1 = 11", r"\$2 = \(void \*\) 0x0")
+
+
+@scenario
+def from_the_beginning_into_the_crash_again_and_again():
+    gdb(trace, "info registers rip", "continue", "bt 1", "reverse-continue", "continue", "bt 1", "continue").expect(
+        r"rip .*<_start>", r"SIGSEGV", r"#0 .*depth \(n=0\)", r"No more reverse-execution history", r"_start",
+        r"SIGSEGV", r"#0 .*depth \(n=0\)", r"No more reverse-execution history")
+
+
+run_scenarios()

@@ -1,6 +1,6 @@
 """A heap corruption is found from the crash, backwards: a watchpoint on the broken pointer leads to who wrote it."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #include <stdlib.h>
@@ -29,8 +29,15 @@ int main(void) {
 """
 
 trace = recorded(compiled(PROGRAM), status=139)
-gdb(trace, "bt 1", "print p", "print &head->next->next", "watch -l head->next->next", "reverse-continue", "bt 2", "print i",
-    "print n == head->next", "delete", "reverse-next", "reverse-next", options=["--at-end"]).expect(
-        r"SIGSEGV|length \(\)", r"#0 .*length", r"\$1 = \(struct node \*\) 0x", r"Hardware watchpoint 1",
-        r"Old value = ", r"#0 .*rename_node", r"#1 .*main", r"\$3 = 2[0-3]", r"\$4 = 1",
-        r"^22\s+rename_node.head->next")
+
+
+@scenario
+def a_heap_corruption_is_found_by_watching_backwards():
+    gdb(trace, "bt 1", "print p", "print &head->next->next", "watch -l head->next->next", "reverse-continue", "bt 2", "print i",
+        "print n == head->next", "delete", "reverse-next", "reverse-next", options=["--at-end"]).expect(
+            r"SIGSEGV|length \(\)", r"#0 .*length", r"\$1 = \(struct node \*\) 0x", r"Hardware watchpoint 1",
+            r"Old value = ", r"#0 .*rename_node", r"#1 .*main", r"\$3 = 2[0-3]", r"\$4 = 1",
+            r"^22\s+rename_node.head->next")
+
+
+run_scenarios()

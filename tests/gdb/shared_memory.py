@@ -1,7 +1,7 @@
 """Going back and forth leaves memory that processes share, and mapped files, as they were: what follows is replayed and
 compared as ever."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #define _GNU_SOURCE
@@ -37,11 +37,18 @@ int main(void) {
 """
 
 trace = recorded(compiled(PROGRAM), status=3, options=["--check=20"])
-gdb(trace, "break passed if round == 15", "continue", "up", "print *anonymous", "print *file", "reverse-continue",
-    "continue", "up", "print *anonymous", "print *file", "watch -l file->sum", "reverse-continue", "reverse-continue",
-    "continue", "delete", "break passed if round == 19", "continue", "up", "print file->sum", "delete", "continue",
-    "monitor when").expect(
-        r"passed \(round=15\)", r"\$1 = \{turn = 0, sum = 105\}", r"\$2 = \{turn = 0, sum = 105\}",
-        r"No more reverse-execution history", r"passed \(round=15\)", r"\$3 = \{turn = 0, sum = 105\}",
-        r"\$4 = \{turn = 0, sum = 105\}", r"Hardware watchpoint", r"passed \(round=19\)", r"\$5 = 171",
-        r"No more reverse-execution history", r"position ")
+
+
+@scenario
+def shared_memory_there_and_back():
+    gdb(trace, "break passed if round == 15", "continue", "up", "print *anonymous", "print *file", "reverse-continue",
+        "continue", "up", "print *anonymous", "print *file", "watch -l file->sum", "reverse-continue", "reverse-continue",
+        "continue", "delete", "break passed if round == 19", "continue", "up", "print file->sum", "delete", "continue",
+        "monitor when").expect(
+            r"passed \(round=15\)", r"\$1 = \{turn = 0, sum = 105\}", r"\$2 = \{turn = 0, sum = 105\}",
+            r"No more reverse-execution history", r"passed \(round=15\)", r"\$3 = \{turn = 0, sum = 105\}",
+            r"\$4 = \{turn = 0, sum = 105\}", r"Hardware watchpoint", r"passed \(round=19\)", r"\$5 = 171",
+            r"No more reverse-execution history", r"position ")
+
+
+run_scenarios()

@@ -1,6 +1,6 @@
 """Signal handlers, forwards and backwards; a fault that a handler repairs; system calls that write to watched memory."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #include <signal.h>
@@ -31,16 +31,31 @@ int main(void) {
 """
 
 trace = recorded(compiled(PROGRAM), status=12)
-gdb(trace, "handle SIGUSR1 stop print", "break on_segv", "continue", "print hits", "continue", "print hits", "continue", "bt",
-    "print hits", "finish", "next", "print hits", "reverse-continue", "print hits", "reverse-step", "info source").expect(
-        "SIGUSR1", r"\$1 = 0", "SIGSEGV", r"\$2 = 1", "Breakpoint 1, on_segv", "#1  <signal handler called>", "#2 .*main",
-        r"\$3 = 1", r"\$4 = 11|\$4 = 1", "Breakpoint 1, on_segv|reverse-execution", r"\$5 = 1")
-gdb(trace, "break got", "handle SIGSEGV nostop noprint", "handle SIGUSR1 nostop noprint", "continue", "print buffer", "watch buffer", "reverse-continue",
-    "print buffer", "x/i $pc", "continue", "print buffer").expect(
-        r"Breakpoint 1, got", r"\$1 = \"through the pipe?", "watchpoint 2", "New value = .*000", r"\$2 = .*000",
-        "=> .*syscall", "New value = \"through", r"\$3 = \"through")
-gdb(trace, "watch hits", "handle SIGSEGV nostop noprint", "handle SIGUSR1 nostop noprint", "continue", "continue", "continue", "reverse-continue",
-    "reverse-continue", "reverse-continue", "reverse-continue").expect(
-        "Old value = 0\nNew value = 1", "Old value = 1\nNew value = 11", "Old value = 11\nNew value = 12",
-        "Old value = 12\nNew value = 11", "Old value = 11\nNew value = 1", "Old value = 1\nNew value = 0",
-        "No more reverse-execution history")
+
+
+@scenario
+def handlers_are_entered_and_left():
+    gdb(trace, "handle SIGUSR1 stop print", "break on_segv", "continue", "print hits", "continue", "print hits", "continue", "bt",
+        "print hits", "finish", "next", "print hits", "reverse-continue", "print hits", "reverse-step", "info source").expect(
+            "SIGUSR1", r"\$1 = 0", "SIGSEGV", r"\$2 = 1", "Breakpoint 1, on_segv", "#1  <signal handler called>", "#2 .*main",
+            r"\$3 = 1", r"\$4 = 11|\$4 = 1", "Breakpoint 1, on_segv|reverse-execution", r"\$5 = 1")
+
+
+@scenario
+def a_system_call_writes_to_watched_memory():
+    gdb(trace, "break got", "handle SIGSEGV nostop noprint", "handle SIGUSR1 nostop noprint", "continue", "print buffer", "watch buffer", "reverse-continue",
+        "print buffer", "x/i $pc", "continue", "print buffer").expect(
+            r"Breakpoint 1, got", r"\$1 = \"through the pipe?", "watchpoint 2", "New value = .*000", r"\$2 = .*000",
+            "=> .*syscall", "New value = \"through", r"\$3 = \"through")
+
+
+@scenario
+def a_counter_of_handlers_is_watched_there_and_back():
+    gdb(trace, "watch hits", "handle SIGSEGV nostop noprint", "handle SIGUSR1 nostop noprint", "continue", "continue", "continue", "reverse-continue",
+        "reverse-continue", "reverse-continue", "reverse-continue").expect(
+            "Old value = 0\nNew value = 1", "Old value = 1\nNew value = 11", "Old value = 11\nNew value = 12",
+            "Old value = 12\nNew value = 11", "Old value = 11\nNew value = 1", "Old value = 1\nNew value = 0",
+            "No more reverse-execution history")
+
+
+run_scenarios()

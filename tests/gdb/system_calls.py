@@ -3,7 +3,7 @@
 import re
 import sys
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 PROGRAM = r"""
 #include <errno.h>
@@ -35,17 +35,32 @@ int main(void) {
 """
 
 trace = recorded(compiled(PROGRAM), status=134)
-gdb(trace, "print mine", "print errno", "print &later[3] - later", "thread 2", "print mine", "print errno", "thread apply all -q print mine",
-    options=["--at-end"]).expect(r"\$1 = 5", r"\$2 = 9", r"\$3 = 3", r"\$4 = 6", r"\$5 = 2", r"= 6", "= 5")
-text = gdb(trace, "catch syscall getpid", "continue", "when", "continue", "print $rax > 0", "continue", "continue", "reverse-continue",
-           "reverse-continue", "reverse-continue", "when", "continue", "reverse-continue", "reverse-continue")
-text.expect("Catchpoint 1 .syscall 'getpid'", r"Catchpoint 1 \(call to syscall getpid\)", "^position",
-            r"Catchpoint 1 \(returned from syscall getpid\)", r"\$1 = 1", "call to syscall getpid", "returned from syscall getpid",
-            "call to syscall getpid", "returned from syscall getpid", "call to syscall getpid", "^position",
-            "returned from syscall getpid", "call to syscall getpid", "No more reverse-execution history")
-places = re.findall(r"^position (\S+):", text, re.MULTILINE)
-if places[0] != places[1]:
-    sys.exit(f"forwards the first call was at {places[0]}, backwards at {places[1]}")
-gdb(trace, "break main", "continue", "catch syscall", "continue", "continue", "delete 2", "catch syscall close 110", "continue", "continue", "continue",
-    "delete", "continue").expect("call to syscall", "returned from syscall", "call to syscall close", "returned from syscall close",
-                                 "call to syscall getppid", "SIGABRT")
+
+
+@scenario
+def thread_local_variables():
+    gdb(trace, "print mine", "print errno", "print &later[3] - later", "thread 2", "print mine", "print errno", "thread apply all -q print mine",
+        options=["--at-end"]).expect(r"\$1 = 5", r"\$2 = 9", r"\$3 = 3", r"\$4 = 6", r"\$5 = 2", r"= 6", "= 5")
+
+
+@scenario
+def a_system_call_is_caught_there_and_back():
+    text = gdb(trace, "catch syscall getpid", "continue", "when", "continue", "print $rax > 0", "continue", "continue", "reverse-continue",
+               "reverse-continue", "reverse-continue", "when", "continue", "reverse-continue", "reverse-continue")
+    text.expect("Catchpoint 1 .syscall 'getpid'", r"Catchpoint 1 \(call to syscall getpid\)", "^position",
+                r"Catchpoint 1 \(returned from syscall getpid\)", r"\$1 = 1", "call to syscall getpid", "returned from syscall getpid",
+                "call to syscall getpid", "returned from syscall getpid", "call to syscall getpid", "^position",
+                "returned from syscall getpid", "call to syscall getpid", "No more reverse-execution history")
+    places = re.findall(r"^position (\S+):", text, re.MULTILINE)
+    if places[0] != places[1]:
+        sys.exit(f"forwards the first call was at {places[0]}, backwards at {places[1]}")
+
+
+@scenario
+def all_system_calls_and_two_of_them():
+    gdb(trace, "break main", "continue", "catch syscall", "continue", "continue", "delete 2", "catch syscall close 110", "continue", "continue", "continue",
+        "delete", "continue").expect("call to syscall", "returned from syscall", "call to syscall close", "returned from syscall close",
+                                     "call to syscall getppid", "SIGABRT")
+
+
+run_scenarios()

@@ -1,7 +1,7 @@
 """64 threads: listed with their names, each with its stack; a deadlock is found by looking at who waits for whom; watching
 a counter shows who lost an update."""
 
-from debugging import compiled, gdb, recorded
+from debugging import compiled, gdb, recorded, run_scenarios, scenario
 
 MANY = r"""
 #define _GNU_SOURCE
@@ -29,11 +29,16 @@ int main(void) {
 }
 """
 trace = recorded(compiled(MANY), status=134)
-text = gdb(trace, "info threads", "frame function work", "print n", "thread apply all -q bt 1", "watch sums[63]", "reverse-continue",
-           "reverse-continue", "print sums[63]", "info threads", options=["--at-end"])
-text.expect('"worker-63"', r"\$1 = 63", "#0", "Old value = 2016", "New value = 1953", "New value = 1891", r"\$2 = 1891")
-for n in (0, 31, 62):
-    text.expect(f'"worker-{n}" .*in futex')
+
+
+@scenario
+def sixty_four_threads():
+    text = gdb(trace, "info threads", "frame function work", "print n", "thread apply all -q bt 1", "watch sums[63]", "reverse-continue",
+               "reverse-continue", "print sums[63]", "info threads", options=["--at-end"])
+    text.expect('"worker-63"', r"\$1 = 63", "#0", "Old value = 2016", "New value = 1953", "New value = 1891", r"\$2 = 1891")
+    for n in (0, 31, 62):
+        text.expect(f'"worker-{n}" .*in futex')
+
 
 DEADLOCK = r"""
 #include <pthread.h>
@@ -50,6 +55,14 @@ int main(void) {
   pthread_mutex_lock(&b);
 }
 """
-gdb(recorded(compiled(DEADLOCK), status=142), "thread apply all -q bt", "print a.__data.__owner", "info threads",
-    "watch a.__data.__owner", "reverse-continue", "bt", options=["--at-end"]).expect(
-        "in other|in main", "in other|in main", r"\$1 = \d+", "New value = 0", r"lock", "in main")
+locked = recorded(compiled(DEADLOCK), status=142)
+
+
+@scenario
+def a_deadlock():
+    gdb(locked, "thread apply all -q bt", "print a.__data.__owner", "info threads",
+        "watch a.__data.__owner", "reverse-continue", "bt", options=["--at-end"]).expect(
+            "in other|in main", "in other|in main", r"\$1 = \d+", "New value = 0", r"lock", "in main")
+
+
+run_scenarios()
