@@ -82,6 +82,8 @@ std::optional<Stops::Watch> Walker::touched(const Event* event) {
   for (std::size_t i = 0; i < watches.size(); ++i) {
     if (watches[i].kind != Kind::Read && i < before.size() && before[i] != watched_[i]) return watches[i];
     if (watches[i].kind == Kind::Write) continue;
+    // The processor reports writes, too, where reads are watched for.
+    if (watches[i].kind == Kind::Read && i < before.size() && before[i] != watched_[i]) continue;
     for (std::size_t word = 0; word < words_.size(); ++word) {
       if (word_watch_[word] == i && (accessed >> word & 1) != 0) return watches[i];
     }
