@@ -43,7 +43,8 @@ std::string Stub::feed(std::string_view bytes) {
         break;
       }
       case Kind::Refused:
-        if (acknowledges_) out += '-';
+        // Who does without acknowledgements waits for an answer all the same.
+        out += acknowledges_ ? "-" : frame(error_reply("a damaged packet, or one that is too long"));
         break;
       case Kind::Resend:
         if (acknowledges_) out += last_sent_;

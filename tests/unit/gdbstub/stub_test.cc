@@ -47,6 +47,30 @@ TEST_CASE("packets are acknowledged until both sides do without") {
   CHECK(stub.feed(frame("qAttached")) == frame("1"));
 }
 
+TEST_CASE_FIXTURE(Session, "a damaged packet gets an error, also without acknowledgements") {
+  const std::string longest(kMaxPacket, 'q');
+  for (const std::string& packet :
+       {std::string("}"), std::string("*"), std::string("q*"), std::string("m0,1}"), longest + "q"}) {
+    CHECK(fails(ask(packet)));
+  }
+  CHECK(ask(longest).empty());
+  // One that never ends is passed over, and what follows it is answered.
+  PacketReader reader;
+  reader.feed(stub->feed("$" + std::string(4 * kMaxPacket, 'a')) + stub->feed("#00" + frame("qAttached")));
+  CHECK(fails(reader.next()->payload));
+  CHECK(reader.next()->payload == "1");
+  CHECK_FALSE(reader.next());
+}
+
+TEST_CASE_FIXTURE(Session, "what a client says in the middle of a packet is lost with it") {
+  CHECK(stub->feed("$qAtta").empty());
+  CHECK(stub->feed("ched").empty());
+  CHECK(stub->feed("#0").empty());
+  CHECK(stub->feed("0$m1000") == frame("1"));
+  stub.reset();
+  CHECK(target.left);
+}
+
 TEST_CASE_FIXTURE(Session, "an unknown command gets an empty answer") {
   for (const char* packet : {"qNothing", "vNothing", "Qnothing", "bx", "vMustReplyEmpty", "i", "R00"}) {
     CHECK(ask(packet).empty());
