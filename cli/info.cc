@@ -134,6 +134,11 @@ void print_text(const OpenTrace& open, const Manifest& manifest, const Result<Co
     line("stood still",
          fmt::format("{} times for starting points, up to {} ms", manifest.starts, manifest.longest_start_ms));
   }
+  if (manifest.attach_us != 0) {
+    line("stood still",
+         fmt::format("{:.1f} ms to be attached to, {:.1f} ms to be let go",
+                     static_cast<double>(manifest.attach_us) / 1e3, static_cast<double>(manifest.let_go_us) / 1e3));
+  }
   content_lines(open, contents);
   machine_lines(manifest);
   line("schedule", fmt::format("{}seed {}", manifest.chaos ? "chaos, " : "", manifest.seed));
@@ -256,6 +261,8 @@ void print_json(const OpenTrace& open, const Manifest& manifest, const Result<Co
                               .add("first_event", manifest.first_event)
                               .add("starting_points", manifest.starts)
                               .add("longest_start_ms", manifest.longest_start_ms)
+                              .add("attach_us", manifest.attach_us)
+                              .add("let_go_us", manifest.let_go_us)
                               .add("duration_ns", manifest.duration_ns)
                               .add("bytes", size_of(trace))
                               .add("blobs", open.blobs.string())

@@ -230,11 +230,46 @@ Bytes head_of(const Snapshot& s, const std::vector<Run>& runs, std::size_t& hash
   return out;
 }
 
+// Hundreds of megabytes at once would have the kernel hold up whoever writes next, the log for one, so they go to the
+// disk as they come.
+class SteadyWriter {
+ public:
+  explicit SteadyWriter(int fd) : fd_(fd) {}
+
+  int write(Span bytes) {
+    while (!bytes.empty()) {
+      const Span piece = bytes.first(std::min<std::size_t>(bytes.size(), kPiece - in_piece_));
+      if (const int err = write_all(fd_, piece)) return err;
+      in_piece_ += piece.size();
+      bytes = bytes.subspan(piece.size());
+      if (in_piece_ == kPiece) end_piece();
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr std::size_t kPiece = 8 << 20;
+
+  // Some file systems can't; they then write when they like.
+  void end_piece() {
+    sync_file_range(fd_, at_, kPiece, SYNC_FILE_RANGE_WRITE);
+    constexpr unsigned kAndWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    if (at_ != 0) sync_file_range(fd_, at_ - static_cast<off64_t>(kPiece), kPiece, kAndWait);
+    at_ += static_cast<off64_t>(kPiece);
+    in_piece_ = 0;
+  }
+
+  int fd_;
+  off64_t at_ = 0;  // the piece
+  std::size_t in_piece_ = 0;
+};
+
 int write_parts(int fd, const Bytes& head, const std::vector<Run>& runs) {
-  if (const int err = write_all(fd, head)) return err;
+  SteadyWriter writer(fd);
+  if (const int err = writer.write(head)) return err;
   for (const Run& run : runs) {
     for (const Span part : run.parts) {
-      if (const int err = write_all(fd, part)) return err;
+      if (const int err = writer.write(part)) return err;
     }
   }
   return 0;

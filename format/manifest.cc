@@ -73,7 +73,8 @@ void serialize(A& ar, Manifest& v) {
      FIELD(notes));
   // Fields that came later are missing in older manifests.
   if constexpr (A::is_saving::value) {
-    ar(FIELD(created_fraction_ns), FIELD(first_event), FIELD(starts), FIELD(longest_start_ms));
+    ar(FIELD(created_fraction_ns), FIELD(first_event), FIELD(starts), FIELD(longest_start_ms), FIELD(attach_us),
+       FIELD(let_go_us));
   }
 }
 
@@ -169,6 +170,8 @@ Result<Manifest> Manifest::parse(const std::string& json, const std::string& nam
     manifest.first_event = std::max<std::uint64_t>(later_field(json, "first_event"), 1);
     manifest.starts = later_field(json, "starts");
     manifest.longest_start_ms = later_field(json, "longest_start_ms");
+    manifest.attach_us = later_field(json, "attach_us");
+    manifest.let_go_us = later_field(json, "let_go_us");
     return manifest;
   } catch (const std::exception&) {
     // cereal's words quote its source and mean nothing to the reader of a trace.

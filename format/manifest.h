@@ -66,6 +66,8 @@ struct Manifest {
   std::uint64_t first_event = 1;  // that the log has: those before were dropped by a flight recorder
   // A flight recorder's: how often it has stood still for a starting point, and the longest time, milliseconds.
   std::uint64_t starts = 0, longest_start_ms = 0;
+  // Of a program that was joined: how long it has stood still to be attached to and to be let go, microseconds.
+  std::uint64_t attach_us = 0, let_go_us = 0;
   std::vector<Tally> refused;  // calls answered as by a kernel without them
   std::vector<Tally> notes;    // met: rdtsc, unknown ioctls, setuid programs run without privilege
 

@@ -57,17 +57,15 @@ void hide_vdso(AddressSpace& space, const Regs& regs) {
   }
 }
 
-void append_pages(Snapshot& snapshot, const AddressSpace& space, RemoteAddr start, RemoteAddr end) {
-  Bytes bytes = space.memory.read_some(start, end - start);
-  bytes.resize(bytes.size() / kPageSize * kPageSize);
-  for (const tracee::PatchedModule& module : space.patches.modules()) {
-    if (!module.undone) module.show_original(start, bytes);
-  }
+void append_pages(Snapshot& snapshot, const AddressSpace& space, RemoteAddr start, RemoteAddr end,
+                  SpaceCopy* copy = nullptr) {
+  if (copy != nullptr && copy->has(start, end)) return copy->leave(snapshot, start, end);
+  Bytes bytes = read_pages(space.memory, space.patches.modules(), start, end);
   if (!bytes.empty()) snapshot.pages.push_back(Extent{start, std::move(bytes), false});
 }
 
 Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& map, AddressSpace& space,
-                         Session& session, const tracee::PresentPages& present, SnapshotOf what) {
+                         Session& session, const tracee::PresentPages& present, SnapshotOf what, SpaceCopy* copy) {
   Mapping mapping;
   mapping.start = map.start;
   mapping.end = map.end;
@@ -108,11 +106,13 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
   } else if (is_object) {
     append_pages(snapshot, space, map.start, map.end);
   } else if (own_pages_only) {
-    for (const auto& run : present.private_in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
+    for (const auto& run : present.private_in(map.start, map.end))
+      append_pages(snapshot, space, run.start, run.end, copy);
   } else if (map.name == "[vdso]" || map.inode != 0) {
     append_pages(snapshot, space, map.start, map.end);
   } else {
-    for (const auto& run : present.in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end);
+    SpaceCopy* const own = map.shared ? nullptr : copy;
+    for (const auto& run : present.in(map.start, map.end)) append_pages(snapshot, space, run.start, run.end, own);
   }
   snapshot.mappings.push_back(std::move(mapping));
   return {};
@@ -158,14 +158,14 @@ std::string reachable_path(pid_t pid, const tracee::MapsLine& map) {
 }
 
 Result<Snapshot> take_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session,
-                               SnapshotOf what) {
-  TMREC_TRY(Snapshot snapshot, take_memory(pid, space, session, what));
+                               SnapshotOf what, SpaceCopy* copy) {
+  TMREC_TRY(Snapshot snapshot, take_memory(pid, space, session, what, copy));
   snapshot.regs = task.regs();
   snapshot.xstate = task.xstate();
   return snapshot;
 }
 
-Result<Snapshot> take_memory(pid_t pid, AddressSpace& space, Session& session, SnapshotOf what) {
+Result<Snapshot> take_memory(pid_t pid, AddressSpace& space, Session& session, SnapshotOf what, SpaceCopy* copy) {
   Snapshot snapshot;
   snapshot.task = Tid(pid);
   snapshot.process = Tid(pid);
@@ -174,7 +174,7 @@ Result<Snapshot> take_memory(pid_t pid, AddressSpace& space, Session& session, S
   tracee::PresentPages present(pid);
   for (const auto& map : maps) {
     if (is_kernel_window(map.name) || agent::overlaps(map.start.value, map.end.value)) continue;
-    TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present, what));
+    TMREC_CHECKED(add_mapping(snapshot, pid, map, space, session, present, what, copy));
     if (map.name == "[heap]") snapshot.brk = map.end.value;
   }
   snapshot.auxv = read_bytes(fmt::format("/proc/{}/auxv", pid));

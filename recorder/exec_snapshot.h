@@ -4,6 +4,7 @@
 
 #include "format/snapshot.h"
 #include "recorder/session.h"
+#include "recorder/space_copy.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -15,10 +16,12 @@ void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, S
 // or in the middle of its recording, as the program knows it, without what tmrec has mapped or changed.
 enum class SnapshotOf { Exec, Life, Middle };
 Result<Snapshot> take_snapshot(pid_t pid, const tracee::Stopped& task, AddressSpace& space, Session& session,
-                               SnapshotOf what);
+                               SnapshotOf what, SpaceCopy* copy = nullptr);
 
-// The same without registers, by any task of the process.
-Result<Snapshot> take_memory(pid_t tid, AddressSpace& space, Session& session, SnapshotOf what);
+// The same without registers, by any task of the process. With a copy of the space, private memory is left for it to
+// fill in (SpaceCopy::fill).
+Result<Snapshot> take_memory(pid_t tid, AddressSpace& space, Session& session, SnapshotOf what,
+                             SpaceCopy* copy = nullptr);
 
 // What fork is to do with pieces of memory.
 std::vector<AttachEvent::ForkAdvice> fork_advice(pid_t tid);

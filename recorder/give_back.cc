@@ -4,12 +4,14 @@
 #include <linux/rseq.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/call_room.h"
+#include "tracee/fork_room.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -76,6 +78,7 @@ class GiveBack {
   void find_goal(LeavingTask& leaving) {
     Regs regs = leaving.task->regs();
     const RemoteAddr area(regs.gs_base);
+    if (vdso_.value != 0) regs = tracee::leave_fork_room(memory_, vdso_, vdso_size_, regs).value_or(regs);
     const auto of_program = room_.value == 0 ? std::nullopt : tracee::leave_call_room(memory_, room_, regs);
     if (of_program) regs = *of_program;
     if (agent::is_area(area.value)) regs = agent::way_back(memory_, area, regs).value_or(regs);
@@ -128,11 +131,19 @@ class GiveBack {
     if (own.rseq != 0) call(leaving, SYS_rseq, {own.rseq, own.rseq_size, 0, own.rseq_signature});
     if (own.dumpable >= 0)
       call(leaving, SYS_prctl, {PR_SET_DUMPABLE, static_cast<std::uint64_t>(own.dumpable), 0, 0, 0});
+    wait_for(leaving);
     if (leaving.kept.empty()) return;
     std::vector<siginfo_t> kept;
     kept.swap(leaving.kept);
     leaving.task->set_regs(with_gs_of(leaving, tracee::restarted(leaving.goal)));
     tracee::queue_signals(*leaving.task, memory_, room_, kept);
+  }
+
+  // Those that have not ended yet stay.
+  void wait_for(LeavingTask& leaving) {
+    for (const pid_t child : leaving.children) {
+      call(leaving, SYS_wait4, {static_cast<std::uint64_t>(child), 0, WNOHANG | __WCLONE, 0});
+    }
   }
 
   static Regs with_gs_of(const LeavingTask& leaving, Regs regs) {

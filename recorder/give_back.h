@@ -22,6 +22,7 @@ struct LeavingTask {
   OwnSettings own;
   std::chrono::nanoseconds waited{};  // how long it had waited in its call
   std::vector<siginfo_t> kept;        // signals to be sent to it again
+  std::vector<pid_t> children;        // that are its process's, made by tmrec and dead (space_copy.h)
   int signal = 0;                     // out: what to detach it with
   // Set on the way.
   Regs goal;

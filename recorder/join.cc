@@ -257,15 +257,55 @@ std::vector<AttachEvent::ForkAdvice> fork_advice(pid_t tid) {
 }
 
 // The writing thread leaves signals and the program's CPU alone.
-void Session::write_later(Snapshot snapshot, const std::filesystem::path& path) {
+void Session::write_later(Snapshot snapshot, std::shared_ptr<SpaceCopy> copy, const std::filesystem::path& path) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  snapshots_.push_back(std::async(std::launch::async, [written = std::move(snapshot), path, cpus = affinity] {
-    sched_setaffinity(0, sizeof cpus, &cpus);
-    return write_core(written, path);
-  }));
+  snapshots_.push_back(std::async(
+      std::launch::async, [written = std::move(snapshot), from = std::move(copy), path, cpus = affinity]() mutable {
+        sched_setaffinity(0, sizeof cpus, &cpus);
+        try {
+          const std::string failed = from ? from->fill(written) : std::string();
+          return failed.empty() ? write_core(written, path) : fail(ErrorKind::System, failed);
+        } catch (const std::exception& broken) {
+          return Result<void>(fail(ErrorKind::System, fmt::format("cannot write a snapshot: {}", broken.what())));
+        }
+      }));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+std::shared_ptr<SpaceCopy> Session::copy_space(tracee::Stopped& task, pid_t process, const AddressSpace& space,
+                                               const std::vector<AttachEvent::ForkAdvice>& not_copied,
+                                               std::vector<siginfo_t>* arrived) {
+  const auto maps = tracee::read_maps(task.tid());
+  const auto vdso = maps ? std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name) : decltype(maps->begin()){};
+  if (!space.call_gadget || !maps || vdso == maps->end() || !is_worth_a_copy(task.tid())) return nullptr;
+  if (ledger_) ledger_->add_child(process, Ledger::kUnknown);
+  const auto made = SpaceCopy::make(task, space.memory, vdso->start, vdso->end - vdso->start, *space.call_gadget,
+                                    not_copied, space.patches.modules(), arrived);
+  if (made.child != 0) {
+    children_.push_back({process, made.child, made.copy});
+    if (ledger_) ledger_->add_child(process, made.child);
+  }
+  if (ledger_) ledger_->remove_child(process, Ledger::kUnknown);
+  note(made.copy ? "memory copied by fork"
+                 : "memory copied while the program stood still, since fork failed: " + made.why);
+  return made.copy;
+}
+
+bool Session::copies_are_over() const {
+  return std::ranges::all_of(children_, [](const Child& child) { return child.is_over(); });
+}
+
+std::vector<pid_t> Session::children_to_wait_for(pid_t process) {
+  std::vector<pid_t> found;
+  std::erase_if(children_, [&](const Child& child) {
+    if (child.process != process || !child.is_over()) return false;
+    found.push_back(child.pid);
+    if (ledger_) ledger_->remove_child(process, child.pid);
+    return true;
+  });
+  return found;
 }
 
 std::string Session::await_snapshots() {
@@ -292,17 +332,22 @@ void Session::join_process(const std::vector<SeizedTask*>& seized) {
   }
   joiner.prepare();
 
-  auto snapshot = take_snapshot(first, joiner.threads.front().task(), *space, *this, SnapshotOf::Life);
+  Joining& leader = joiner.threads.front();
+  AttachEvent event;
+  const auto before = advice_before_.find(process->leader);
+  event.fork_advice = before != advice_before_.end() ? before->second : fork_advice(first);
+  leader.task().set_regs(tracee::restarted(leader.regs));
+  const auto copy = copy_space(leader.task(), process->leader, *space, event.fork_advice, &leader.arrived);
+  if (!copy && before != advice_before_.end()) event.fork_advice = fork_advice(first);
+  auto snapshot = take_snapshot(first, leader.task(), *space, *this, SnapshotOf::Life, copy.get());
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
   snapshot->process = Tid(process->leader);
   joiner.begin_counting(uses_gs(snapshot->mappings));
 
-  AttachEvent event;
   event.process = Tid(process->leader);
   event.program = snapshot->executable;
   event.arguments = snapshot->arguments;
   event.counted = joiner.counted();
-  event.fork_advice = fork_advice(first);
   for (Joining& thread : joiner.threads) {
     event.threads.push_back({Tid(thread.tid()), thread.regs, thread.task().xstate(), thread.first_ticks});
   }
@@ -317,7 +362,7 @@ void Session::join_process(const std::vector<SeizedTask*>& seized) {
   }
   append(first, std::move(event), joiner.threads.front().first_ticks);
   const std::vector<Mapping> mappings = snapshot->mappings;
-  write_later(std::move(*snapshot), *path);
+  write_later(std::move(*snapshot), copy, *path);
 
   std::vector<TaskLife*> lives;
   for (Joining& thread : joiner.threads) {
@@ -336,7 +381,7 @@ void Session::join_process(const std::vector<SeizedTask*>& seized) {
   }
 }
 
-std::string Session::run_joined(std::vector<SeizedTask>& tasks) {
+std::string Session::run_joined(std::vector<SeizedTask>& tasks, Clock::time_point stopped_at) {
   first_pid_ = tasks.front().process;
   std::vector<std::vector<SeizedTask*>> processes;
   for (SeizedTask& task : tasks) {
@@ -353,6 +398,7 @@ std::string Session::run_joined(std::vector<SeizedTask>& tasks) {
       for (const auto& process : processes) leave_half_joined(process);
       throw;
     }
+    manifest_.attach_us = microseconds_since(stopped_at);
     if (options_.on_joined) options_.on_joined();
   });
 }
@@ -361,6 +407,7 @@ std::string Session::run_joined(std::vector<SeizedTask>& tasks) {
 void Session::leave_half_joined(const std::vector<SeizedTask*>& seized) {
   std::vector<std::unique_ptr<LeavingTask>> tasks;
   std::vector<LeavingTask*> touched;
+  while (!copies_are_over()) usleep(1000);
   for (SeizedTask* task : seized) {
     if (!task->stopped) continue;
     const OwnSettings* const own = ledger_->entry(task->tid);
@@ -369,6 +416,7 @@ void Session::leave_half_joined(const std::vector<SeizedTask*>& seized) {
     tasks.back()->task = &*task->stopped;
     tasks.back()->stop = task->stop;
     tasks.back()->own = *own;
+    if (touched.empty()) tasks.back()->children = children_to_wait_for(task->process);
     touched.push_back(tasks.back().get());
   }
   give_back(touched, nullptr, true, manifest_.cpuid_trapped);
@@ -384,6 +432,7 @@ void Session::leave(std::vector<sched::Loop::Leaving>& leaving, bool all) {
   std::unordered_map<const AddressSpace*, std::vector<LeavingTask*>> by_space;
   std::unordered_map<pid_t, std::vector<LeavingTask*>> strangers;  // whose lives had not begun
   std::vector<std::unique_ptr<LeavingTask>> tasks;
+  while (!copies_are_over()) usleep(1000);
   for (sched::Loop::Leaving& one : leaving) {
     const pid_t tid = one.task->tid();
     auto task = std::make_unique<LeavingTask>();
@@ -392,6 +441,7 @@ void Session::leave(std::vector<sched::Loop::Leaving>& leaving, bool all) {
     const auto life = lives_.find(tid);
     const pid_t process = tracee::thread_group_of(tid).value_or(tid);
     if (const OwnSettings* own = ledger_->find(tid, process)) task->own = *own;
+    task->children = children_to_wait_for(process);
     if (task->own.tid != tid) task->own.rseq = 0;
     if (task->own.tid == 0) task->own.affinity = affinity;
     const auto ran = tracee::last_ran(tid);

@@ -23,6 +23,30 @@ bool Ledger::add(const OwnSettings& settings) {
   return true;
 }
 
+// Without room the child stays a zombie until its parent ends.
+void Ledger::add_child(pid_t process, pid_t child) {
+  for (Child& entry : children_) {
+    if (entry.pid != 0) continue;
+    entry.process = process;
+    entry.pid = child;
+    return;
+  }
+}
+
+void Ledger::remove_child(pid_t process, pid_t child) {
+  for (Child& entry : children_) {
+    if (entry.process == process && entry.pid == child) entry.pid = 0;
+  }
+}
+
+std::vector<pid_t> Ledger::children(pid_t process) const {
+  std::vector<pid_t> found;
+  for (const Child& entry : children_) {
+    if (entry.pid != 0 && entry.process == process) found.push_back(entry.pid);
+  }
+  return found;
+}
+
 // The last one counts: the kernel may give the number of a task that has ended to another.
 OwnSettings* Ledger::entry(pid_t tid) {
   for (std::uint32_t i = size(); i-- > 0;) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace tmrec::recorder {
 
@@ -36,12 +37,23 @@ class Ledger {
   std::uint32_t size() const { return count_.load(std::memory_order_acquire); }
   const OwnSettings& operator[](std::uint32_t i) const { return entries_[i]; }
 
+  // Children of a process that it must wait for once they are dead, because tmrec made them (space_copy.h).
+  // kUnknown, while one is being made.
+  static constexpr pid_t kUnknown = -1;
+  void add_child(pid_t process, pid_t child);
+  void remove_child(pid_t process, pid_t child);
+  std::vector<pid_t> children(pid_t process) const;
+
   // CPUID faults in tasks of the recording.
   std::atomic<bool> cpuid_trapped{false};
 
  private:
   static constexpr std::uint32_t kMost = 32768;
   std::atomic<std::uint32_t> count_{0};
+  struct Child {
+    std::atomic<pid_t> process, pid;  // 0: none
+  };
+  Child children_[256];
   OwnSettings entries_[kMost];
 };
 

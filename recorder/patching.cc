@@ -124,12 +124,14 @@ bool shows_file(const tracee::RemoteMemory& memory, const tracee::MapsLine& map,
 }  // namespace
 
 // Nothing of this may fail the program: a module that can't be patched is left alone and named.
-void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
+// `known_maps`: what is mapped now, or nothing yet; nothing again once that has changed.
+void TaskLife::patch_module(RemoteAddr start, const MapSource& source, std::vector<tracee::MapsLine>& known_maps) {
   if (!counts() || space_->patches_off || source.kind != MapSource::Kind::File || source.blob.hex.empty()) return;
   if (session_.is_left_alone(source.path)) return session_.note(fmt::format("not patched, as asked: {}", source.path));
-  auto maps = tracee::read_maps(tid());
+  if (known_maps.empty()) known_maps = tracee::read_maps(tid()).value_or(std::vector<tracee::MapsLine>());
+  const std::vector<tracee::MapsLine>& maps = known_maps;
   const auto file = MappedFile::open(session_.blobs().path_of(source.blob));
-  if (!maps || !file || !is_complete(*maps, file->bytes(), start, source.offset)) return;
+  if (maps.empty() || !file || !is_complete(maps, file->bytes(), start, source.offset)) return;
   std::string why = "no room for trampolines";
   for (const patch::Reach reach : reaches_at(start)) {
     auto made = session_.plan(source, reach);
@@ -147,18 +149,24 @@ void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
     if (plan.code_bytes < plan.text_size / 2) {
       session_.note(fmt::format("patched in part, for want of symbols and unwind tables: {}", source.path));
     }
-    if (plan.edits.empty() || !is_code(*maps, plan, text)) return;
-    if (!is_free(*maps, block, block + plan.block.size())) continue;
+    if (plan.edits.empty() || !is_code(maps, plan, text)) return;
+    if (!is_free(maps, block, block + plan.block.size())) continue;
     Patching patching{**made, {text, block, (*made)->plan, source.path}};
-    if (plan.text_offset + plan.text_size <= file->bytes().size() && is_untouched(tid(), *maps, plan, text)) {
+    if (plan.text_offset + plan.text_size <= file->bytes().size() && is_untouched(tid(), maps, plan, text)) {
       patching.untouched = file->bytes().subspan(plan.text_offset, plan.text_size);
       // What joined programs have mapped is theirs again when the recording ends.
       if (!session_.ledger()) patching.image = session_.image(source, *made);
-      patching.covered = text_mappings(*maps, plan, text);
+      patching.covered = text_mappings(maps, plan, text);
     }
+    known_maps.clear();
     return apply_plan(patching);
   }
   session_.note(fmt::format("not patched, {}: {}", why, source.path));
+}
+
+void TaskLife::patch_module(RemoteAddr start, const MapSource& source) {
+  std::vector<tracee::MapsLine> maps;
+  patch_module(start, source, maps);
 }
 
 void TaskLife::apply_plan(const Patching& patching) {
@@ -268,8 +276,9 @@ TaskLife::BlockFile TaskLife::open_block(const Patching& patching, const Session
 
 // At a program's first instruction.
 void TaskLife::patch_program(const std::vector<Mapping>& mappings) {
+  std::vector<tracee::MapsLine> maps;
   for (const Mapping& mapping : mappings) {
-    if ((mapping.prot & PROT_EXEC) != 0 && !mapping.shared) patch_module(mapping.start, mapping.source);
+    if ((mapping.prot & PROT_EXEC) != 0 && !mapping.shared) patch_module(mapping.start, mapping.source, maps);
   }
 }
 
@@ -395,6 +404,7 @@ bool Session::uses_gs(const std::vector<Mapping>& mappings) {
 void Session::prepare_modules(pid_t pid) {
   const auto maps = tracee::read_maps(pid);
   if (!maps) return;
+  if (is_worth_a_copy(pid)) advice_before_[pid] = fork_advice(pid);
   for (const auto& map : *maps) {
     if (map.inode == 0 || map.shared) continue;
     const std::string path = reachable_path(pid, map);

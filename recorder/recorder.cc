@@ -153,13 +153,14 @@ Report supervise_attached(const Options& options, const TraceDir& trace, Manifes
   note_affinity(session);
   session.manifest().cpuid_trapped = options.ledger->cpuid_trapped = cpuid_can_be_trapped();
   for (const pid_t process : processes) session.prepare_modules(process);
+  const auto stopped_at = std::chrono::steady_clock::now();
   auto tasks = seize_and_stop(options.attach, kPatience);
   if (!tasks) return give_up(tasks.error());
   session.manifest().cpu_number = share_cpu_with(options.attach);
   start_heartbeat();
   auto started = std::chrono::steady_clock::now();
   report.started = true;
-  report.ended_early = session.run_joined(*tasks);
+  report.ended_early = session.run_joined(*tasks, stopped_at);
   report.as_asked = session.ended_as_asked();
   if (session.exit_status()) report.status = *session.exit_status();
   if (auto failure = session.await_snapshots(); !failure.empty()) report.ended_early = failure;

@@ -78,6 +78,36 @@ std::vector<pid_t> recorded_processes(pid_t program) {
   return found;
 }
 
+// Whose parent is sent no signal when they end; as the parent knows them.
+std::vector<pid_t> silent_children_of(pid_t process) {
+  std::vector<pid_t> found;
+  for (const pid_t child : children_of(process)) {
+    const auto stat = tracee::read_file(fmt::format("/proc/{}/stat", child));
+    const auto status = tracee::read_file(fmt::format("/proc/{}/status", child));
+    const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+    if (name_end == std::string::npos || !status) continue;
+    constexpr int kExitSignal = 38, kBehindName = 3;  // fields, proc(5)
+    std::size_t at = name_end + 2;
+    for (int field = kBehindName; field < kExitSignal && at != 0; ++field) at = stat->find(' ', at) + 1;
+    if (at == 0 || stat->compare(at, 2, "0 ") != 0) continue;
+    const std::size_t names = status->find("NSpid:");
+    const std::size_t end = names == std::string::npos ? names : status->find('\n', names);
+    if (end == std::string::npos) continue;
+    found.push_back(std::atoi(status->c_str() + status->find_last_of(" \t", end) + 1));
+  }
+  return found;
+}
+
+// Those that the supervisor has made, which died with it.
+std::vector<pid_t> children_to_wait_for(const Ledger& ledger, pid_t process) {
+  std::vector<pid_t> children = ledger.children(process);
+  const bool knows_all = std::erase(children, Ledger::kUnknown) == 0;
+  if (children.empty() && knows_all) return {};
+  std::vector<pid_t> there = silent_children_of(process);
+  std::erase_if(there, [&](pid_t child) { return knows_all && std::ranges::count(children, child) == 0; });
+  return there;
+}
+
 // A thread being helped.
 struct Patient {
   pid_t tid;
@@ -172,6 +202,7 @@ class Rescue {
       if (own != nullptr) task.own = *own;
       if (task.own.tid != patient.tid) task.own.rseq = 0;
       if (const auto ran = tracee::last_ran(patient.tid); ran && patient.ran) task.waited = *ran - *patient.ran;
+      if (ledger_ != nullptr && leaving.empty()) task.children = children_to_wait_for(*ledger_, pid);
       leaving.push_back(&task);
     }
     // A launched program keeps the vdso it began with, and the areas its trampolines count in.
@@ -186,6 +217,16 @@ class Rescue {
   std::optional<int> program_status_;
 };
 
+std::vector<pid_t> attached_processes(const Ledger& ledger) {
+  std::vector<pid_t> processes;
+  for (std::uint32_t entry = 0; entry < ledger.size(); ++entry) {
+    for (const pid_t pid : descendants(ledger[entry].process)) {
+      if (std::ranges::count(processes, pid) == 0) processes.push_back(pid);
+    }
+  }
+  return processes;
+}
+
 }  // namespace
 
 // A tracer that ends lets go of its tasks, also of those that have not stopped yet, so a thread of its own does it.
@@ -193,13 +234,17 @@ void rescue_attached(const Ledger& ledger) {
   std::jthread([&ledger] {
     Rescue rescue(0, &ledger);
     for (int i = 0; i < kRounds; ++i) {
-      std::vector<pid_t> processes;
-      for (std::uint32_t entry = 0; entry < ledger.size(); ++entry) {
-        for (const pid_t pid : descendants(ledger[entry].process)) {
-          if (std::ranges::count(processes, pid) == 0) processes.push_back(pid);
-        }
+      if (!rescue.help(attached_processes(ledger))) break;
+    }
+    // On a busy machine it takes a process a while to die. The program is not to wait for that.
+    const auto until = Clock::now() + kPatience;
+    for (const pid_t process : attached_processes(ledger)) {
+      while (!children_to_wait_for(ledger, process).empty() && Clock::now() < until) {
+        usleep(20'000);
+        const auto children = children_of(process);
+        if (std::ranges::any_of(children, [](pid_t child) { return tracee::task_state(child) == 'Z'; }))
+          Rescue(0, &ledger).help({process});
       }
-      if (!rescue.help(processes)) return;
     }
   });
 }

@@ -216,7 +216,8 @@ Stream Session::stream_of(pid_t tid, int fd) const {
 
 void Session::tick() {
   if (log_->failed()) throw sched::EndRecording{log_->error().text};
-  if (end_asked) throw sched::EndRecording{"it was told to end", true};
+  // Whatever else ends it waits for copies of memory with the program standing still.
+  if (end_asked && copies_are_over()) throw sched::EndRecording{"it was told to end", true};
   const bool beat = heartbeat.exchange(false);
   if (ring_) tend_ring(beat);
   if (!beat) return;
@@ -235,7 +236,7 @@ void Session::tick() {
 
 void Session::check_limits() {
   const auto recorded = std::chrono::steady_clock::now() - begun_;
-  if (options_.duration && recorded >= *options_.duration) {
+  if (options_.duration && recorded >= *options_.duration && copies_are_over()) {
     const double seconds = std::chrono::duration<double>(*options_.duration).count();
     throw sched::EndRecording{fmt::format("{:g} s were over, as asked", seconds), true};
   }
@@ -381,6 +382,11 @@ std::string Session::run(pid_t pid, tracee::Stopped first) {
   });
 }
 
+std::uint64_t Session::microseconds_since(Clock::time_point begin) {
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  return static_cast<std::uint64_t>(took.count());
+}
+
 std::string Session::run_to_end(pid_t pid, const std::function<void()>& begin) {
   std::string ended_early;
   try {
@@ -398,10 +404,12 @@ std::string Session::run_to_end(pid_t pid, const std::function<void()>& begin) {
     ended_early = fmt::format("internal error: {}", state.what);
   }
   if (!ended_early.empty() && ledger_) {
+    const auto stopped_at = Clock::now();
     for (const auto& [tid, life] : lives_) {
       if (const auto ran = tracee::last_ran(tid)) ran_before_[tid] = *ran;
     }
     loop_.release_together([this](auto& leaving, bool all) { leave(leaving, all); });
+    manifest_.let_go_us = microseconds_since(stopped_at);
   } else if (!ended_early.empty()) {
     loop_.release_all([this](tracee::Stopped& task, const tracee::Stop& stop) { return release(task, stop); });
   }

@@ -27,6 +27,7 @@
 #include "recorder/memory_check.h"
 #include "recorder/recorder.h"
 #include "recorder/ring.h"
+#include "recorder/space_copy.h"
 #include "sched/loop.h"
 #include "sched/tick_sources.h"
 #include "tracee/agent/agent.h"
@@ -98,6 +99,8 @@ void ask_to_save();
 
 class Session {
  public:
+  using Clock = std::chrono::steady_clock;
+
   Session(const Options& options, sched::ChosenSource ticks, TraceDir trace, std::unique_ptr<LogWriter> log,
           BlobStore blobs, Manifest manifest);
 
@@ -107,7 +110,7 @@ class Session {
 
   // Records a running program, all of whose tasks are stopped, until it has ended or the recording is to; then lets go
   // of it. join.cc
-  std::string run_joined(std::vector<SeizedTask>& tasks);
+  std::string run_joined(std::vector<SeizedTask>& tasks, Clock::time_point stopped_at);
   // Before it is stopped: what can be prepared. patching.cc
   void prepare_modules(pid_t pid);
   // Snapshots that are still being written; returns what went wrong.
@@ -150,6 +153,8 @@ class Session {
   bool is_left_alone(const std::string& path) const;
   // What agents know of descriptors is out of date: of this program, or of all.
   void forget_descriptors();
+  // Children that the process is to wait for, as it knows them (space_copy.h); once.
+  std::vector<pid_t> children_to_wait_for(pid_t process);
   void add_ring(const std::shared_ptr<CallRing>& ring) { rings_.push_back(ring); }
   // Ticks until a task is stopped next.
   std::uint64_t slice() { return loop_.policy().ticks(options_.slice); }
@@ -201,12 +206,18 @@ class Session {
   Stream stream_of(pid_t tid, int fd) const;
 
  private:
+  static std::uint64_t microseconds_since(Clock::time_point begin);
   std::string run_to_end(pid_t pid, const std::function<void()>& begin);
   void join_process(const std::vector<SeizedTask*>& tasks);
   TaskLife& adopt_joined(pid_t tid, tracee::Stopped stopped, std::shared_ptr<Process> process,
                          std::shared_ptr<AddressSpace> space, const Birthright& rights);
   void leave_half_joined(const std::vector<SeizedTask*>& tasks);
-  void write_later(Snapshot snapshot, const std::filesystem::path& path);
+  void write_later(Snapshot snapshot, std::shared_ptr<SpaceCopy> copy, const std::filesystem::path& path);
+  // Null: memory is to be read as it stands. Throws TaskDied.
+  std::shared_ptr<SpaceCopy> copy_space(tracee::Stopped& task, pid_t process, const AddressSpace& space,
+                                        const std::vector<AttachEvent::ForkAdvice>& not_copied,
+                                        std::vector<siginfo_t>* arrived);
+  bool copies_are_over() const;
   void leave(std::vector<sched::Loop::Leaving>& leaving, bool all);
   void check_limits();
   void check_memory_use();
@@ -252,6 +263,16 @@ class Session {
   OwnStream own_stdout_, own_stderr_;
   std::shared_ptr<Ledger> ledger_;
   std::vector<std::future<Result<void>>> snapshots_;
+  struct Child {
+    pid_t process, pid;
+    std::weak_ptr<SpaceCopy> copy;
+    bool is_over() const {
+      const auto of = copy.lock();
+      return !of || of->is_over();
+    }
+  };
+  std::unordered_map<pid_t, std::vector<AttachEvent::ForkAdvice>> advice_before_;  // before processes were stopped
+  std::vector<Child> children_;                                                    // that copies are or were
   std::unordered_map<pid_t, std::chrono::nanoseconds> ran_before_;  // last_ran(), before tasks are stopped to let go
   bool ended_as_asked_ = false;
   bool start_due_ = false;

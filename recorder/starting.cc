@@ -42,13 +42,6 @@ bool leaves_its_memory(std::uint64_t call) {
   return call == SYS_execve || call == SYS_execveat || call == SYS_exit || call == SYS_exit_group || call == SYS_vfork;
 }
 
-std::uint64_t resident_bytes(pid_t pid) {
-  const auto text = tracee::read_file(fmt::format("/proc/{}/statm", pid));
-  unsigned long all = 0, resident = 0;
-  if (!text || std::sscanf(text->c_str(), "%lu %lu", &all, &resident) != 2) return 0;
-  return resident * kPageSize;
-}
-
 }  // namespace
 
 void ask_to_save() { save_asked = true; }
@@ -89,7 +82,7 @@ bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& s
     processes[process].push_back(life.get());
   }
   start.first = Tid(first_pid_);
-  std::uint64_t resident = resident_bytes(getpid());
+  std::uint64_t resident = tracee::resident_memory(getpid());
   for (auto& [leader, lives] : processes) {
     // The event's own first, so that it is there at replay.
     std::ranges::sort(lives, {}, [&](const TaskLife* life) { return std::pair(life->id() != by, life->id()); });
@@ -100,7 +93,7 @@ bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& s
       if (!thread) return false;
       process.threads.push_back(std::move(*thread));
     }
-    resident += resident_bytes(lives.front()->id());
+    resident += tracee::resident_memory(lives.front()->id());
     start.processes.push_back(std::move(process));
   }
   if (options_.max_memory != 0 && resident > options_.max_memory) {
@@ -134,7 +127,7 @@ bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& s
 }
 
 void Session::check_memory_use() {
-  const std::uint64_t used = resident_bytes(getpid());
+  const std::uint64_t used = tracee::resident_memory(getpid());
   if (used <= options_.max_memory) return;
   throw sched::EndRecording{fmt::format("tmrec has {} MiB of memory, more than --max-memory allows", used >> 20)};
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -49,6 +50,7 @@ void TaskLife::live(bool at_exec) {
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
       if (at_event_ && session_.start_due()) session_.take_start(tid());
+      if (at_event_ && signal == 0) wait_for_children();
     }
   } catch (const TaskEnding&) {
   } catch (const tracee::TaskDied&) {
@@ -97,6 +99,14 @@ int TaskLife::handle(const Stop& stop) {
       return stops_anywhere() ? on_interrupt() : 0;
     default:
       return 0;  // the end of a group stop changes nothing
+  }
+}
+
+// Those that tmrec made.
+void TaskLife::wait_for_children() {
+  if (!task_.is_stopped() || tracee::is_interrupted(stopped().regs())) return;
+  for (const pid_t child : session_.children_to_wait_for(process_->leader)) {
+    call_remotely(SYS_wait4, {static_cast<std::uint64_t>(child), 0, WNOHANG | __WCLONE, 0});
   }
 }
 

@@ -50,6 +50,7 @@ class TaskLife {
   void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
   // A task that is joined in the middle of its life, before it runs: its program is patched; it stands with `regs` as
   // it stood in `stop`, and signals have arrived.
+  void patch_module(RemoteAddr start, const MapSource& source, std::vector<tracee::MapsLine>& known_maps);
   void patch_joined(const std::vector<Mapping>& mappings) { patch_program(mappings); }
   void stand_joined(const Regs& regs, const tracee::Stop& stop, std::vector<siginfo_t> arrived);
   // What it is to have when the recording ends.
@@ -66,6 +67,7 @@ class TaskLife {
   int handle(const tracee::Stop& stop);
   void end_of_life();
   std::vector<Extent> memory_written_at_exit(int leader_tid);
+  void wait_for_children();
   void check_memory();
 
   // counting.cc
@@ -258,10 +260,10 @@ class TaskLife {
   // The agent: set up for this task, by Syscall User Dispatch; performing its calls now, as its memory says; not for
   // the call that it stands in front of.
   bool dispatched_ = false, conducts_ = false, traced_once_ = false;
-  bool at_dispatch_ = false;   // the task is stopped by SIGSYS instead of at a call
-  bool exhausted_ = false;     // it has made so many calls that others have a turn
-  unsigned traced_calls_ = 0;  // with a stop, since the agent was last given up
-  Regs last_seen_;             // when it was left to the agent: for what that does not record
+  bool at_dispatch_ = false;             // the task is stopped by SIGSYS instead of at a call
+  bool exhausted_ = false;               // it has made so many calls that others have a turn
+  unsigned traced_calls_ = 0;            // with a stop, since the agent was last given up
+  Regs last_seen_;                       // when it was left to the agent: for what that does not record
   std::shared_ptr<CallRing> slot_ring_;  // where it has slot_
   std::optional<std::uint32_t> slot_;
   bool probes_ = false;            // the next time it is left to the agent

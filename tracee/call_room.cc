@@ -11,6 +11,7 @@ namespace {
 // Registers that a call changes, and where to go back to, in the order of the words behind the code.
 constexpr std::array kSaved{&Regs::rax, &Regs::rdi, &Regs::rsi, &Regs::rdx, &Regs::r10,
                             &Regs::r8,  &Regs::r9,  &Regs::rcx, &Regs::r11, &Regs::rip};
+constexpr std::size_t kSyscallLength = 2;
 constexpr std::size_t kWordsAt = 80;
 constexpr std::size_t kRoomSize = kWordsAt + kSaved.size() * 8;
 
@@ -48,10 +49,16 @@ bool is_call_room(const RemoteMemory& memory, RemoteAddr at) {
 
 }  // namespace
 
+std::size_t call_room_offset(std::uint64_t size) {
+  return size < kRoomSize ? 0 : (size - kRoomSize) & ~std::size_t{15};
+}
+
+RemoteAddr behind_call_in(RemoteAddr room) { return room + kSyscallLength; }
+
 std::optional<RemoteAddr> make_call_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size) {
   const Bytes image = memory.read_some(vdso, size);
   if (image.size() < kRoomSize) return std::nullopt;
-  const std::size_t at = (image.size() - kRoomSize) & ~std::size_t{15};
+  const std::size_t at = call_room_offset(image.size());
   const RemoteAddr room = vdso + at;
   if (is_call_room(memory, room)) return room;
   const auto from = image.begin() + static_cast<std::ptrdiff_t>(at);

@@ -17,6 +17,11 @@ namespace tmrec::tracee {
 // Finds or makes the room. nullopt: the image fills its pages.
 std::optional<RemoteAddr> make_call_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size);
 
+// Where in an image of that size the room begins.
+std::size_t call_room_offset(std::uint64_t size);
+// Behind the room's call: registers are restored from there.
+RemoteAddr behind_call_in(RemoteAddr room);
+
 // Saves the registers that a task, left alone behind the room's call, goes back to; one task at a time. False: `at` is
 // no such room.
 bool save_in_call_room(const RemoteMemory& memory, RemoteAddr at, const Regs& regs);

@@ -94,6 +94,29 @@ std::optional<std::uint64_t> pending_signals(pid_t tid) {
   return *own | *shared;
 }
 
+namespace {
+
+// Of /proc/PID/statm, in pages.
+struct Memory {
+  unsigned long all = 0, resident = 0, shared = 0;
+};
+
+Memory memory_of(pid_t pid) {
+  Memory memory;
+  const auto text = read_file(fmt::format("/proc/{}/statm", pid));
+  if (!text || std::sscanf(text->c_str(), "%lu %lu %lu", &memory.all, &memory.resident, &memory.shared) != 3) return {};
+  return memory;
+}
+
+}  // namespace
+
+std::uint64_t resident_memory(pid_t pid) { return memory_of(pid).resident * kPageSize; }
+
+std::uint64_t own_memory(pid_t pid) {
+  const Memory memory = memory_of(pid);
+  return (memory.resident - memory.shared) * kPageSize;
+}
+
 std::optional<pid_t> thread_group_of(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   if (!status) return std::nullopt;

@@ -31,6 +31,10 @@ std::optional<SignalMasks> signal_masks(pid_t tid);
 // Signals waiting for the task or its process; bit N-1 is signal N.
 std::optional<std::uint64_t> pending_signals(pid_t tid);
 
+// Bytes of memory that the process has now; 0: it is gone. The second without what files and shared memory show.
+std::uint64_t resident_memory(pid_t pid);
+std::uint64_t own_memory(pid_t pid);
+
 std::optional<pid_t> thread_group_of(pid_t tid);
 
 // A seccomp filter judges the task's calls, or may: also true when the task is gone.

@@ -1,10 +1,17 @@
 #include "tracee/remote_call.h"
 
+#include <sched.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
 
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/call_room.h"
+#include "tracee/fork_room.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
@@ -24,7 +31,7 @@ constexpr std::uint64_t kSyscallLength = 2;
 
 // Through the call's entry stop to its exit stop. A task that stood in another call leaves that first; a seccomp filter
 // has then judged the number -1, and may have left an error in place of ours.
-Regs run_through_call(Stopped& task, const Regs& in_front, std::vector<siginfo_t>* arrived) {
+Regs run_through_call(Stopped& task, const Regs& in_front, std::vector<siginfo_t>* arrived, pid_t* born = nullptr) {
   task.set_regs(in_front);
   for (int stops = 0; stops < 2;) {
     Running running = std::move(task).resume(Resume::ToSyscall);
@@ -37,6 +44,7 @@ Regs run_through_call(Stopped& task, const Regs& in_front, std::vector<siginfo_t
       stops += rip == in_front.rip + kSyscallLength ? 1 : 0;
       if (rip == in_front.rip) task.set_regs(in_front);
     }
+    if (stop.kind == Stop::Kind::Clone && born != nullptr) *born = static_cast<pid_t>(task.event_message());
     if (stop.kind != Stop::Kind::Signal) continue;
     const siginfo_t info = task.siginfo();
     if (raised_by_instruction(info)) throw_broken("the code for remote calls is gone");  // it would be raised for ever
@@ -45,27 +53,68 @@ Regs run_through_call(Stopped& task, const Regs& in_front, std::vector<siginfo_t
   return task.regs();
 }
 
+enum class SavedBy { Agent, Room, Nobody };
+
+// What the task goes on with, left alone.
+SavedBy save(const RemoteMemory& memory, RemoteAddr gadget, const Regs& before) {
+  const Regs alone = restarted(before);
+  if (agent::is_area(before.gs_base) && agent::save_regs(memory, RemoteAddr(before.gs_base), alone))
+    return SavedBy::Agent;
+  return save_in_call_room(memory, gadget, alone) ? SavedBy::Room : SavedBy::Nobody;
+}
+
 }  // namespace
 
 std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
                            std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived) {
   const Regs before = task.regs();
   Regs regs = before;
-  const Regs alone = restarted(before);  // what it goes on with, left alone
-  const bool by_agent = agent::is_area(before.gs_base) && agent::save_regs(memory, RemoteAddr(before.gs_base), alone);
-  const bool by_room = !by_agent && save_in_call_room(memory, gadget, alone);
-  const bool on_stack = !by_agent && !by_room;
+  const SavedBy saved = save(memory, gadget, before);
+  const bool on_stack = saved == SavedBy::Nobody;
   const std::uint64_t word = before.rsp - 8;
   std::uint64_t was_there = 0;
   if (on_stack &&
       (!memory.read(word, &was_there, sizeof was_there) || !memory.write(word, &before.rip, sizeof before.rip))) {
     throw_broken("no stack for a remote call");
   }
-  regs.rip = by_agent ? agent::call_address().value : gadget.value;
+  regs.rip = saved == SavedBy::Agent ? agent::call_address().value : gadget.value;
   set_arguments(regs, number, args);
   const Regs after = run_through_call(task, regs, arrived);
   if (on_stack) memory.write(word, &was_there, sizeof was_there);
   return static_cast<std::int64_t>(after.rax);
+}
+
+Forked recorded_fork(Stopped& task, const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, RemoteAddr gadget,
+                     std::vector<siginfo_t>* arrived) {
+  const Regs before = task.regs();
+  const SavedBy saved = save(memory, gadget, before);
+  if (saved == SavedBy::Nobody) return {};
+  const RemoteAddr parent = saved == SavedBy::Agent ? agent::call_address() + kSyscallLength : behind_call_in(gadget);
+  const auto room = make_fork_room(memory, vdso, size, parent);
+  if (!room) return {};
+  Regs regs = before;
+  regs.rip = room->value;
+  set_arguments(regs, SYS_clone, {CLONE_FILES | CLONE_FS, 0, 0, 0, 0});
+  Forked forked;
+  constexpr std::int64_t kSignalCameFirst = -513;  // ERESTARTNOINTR of the kernel
+  constexpr int kTries = 3;
+  std::int64_t result = kSignalCameFirst;
+  for (int i = 0; i < kTries && result == kSignalCameFirst; ++i) {
+    result = static_cast<std::int64_t>(run_through_call(task, regs, arrived, &forked.pid).rax);
+  }
+  task.set_regs(before);
+  if (result < 0) forked.error = result;
+  if (forked.pid == 0) return forked;
+  forked.known_as = static_cast<pid_t>(result);
+  int status = 0;
+  while (waitpid(forked.pid, &status, __WALL) < 0 && errno == EINTR) {
+  }
+  // Nothing else of it is to be heard of.
+  if (!WIFSTOPPED(status) || ptrace(PTRACE_SETOPTIONS, forked.pid, 0, PTRACE_O_EXITKILL) < 0) {
+    kill(forked.pid, SIGKILL);
+    forked.pid = 0;
+  }
+  return forked;
 }
 
 std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number,

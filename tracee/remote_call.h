@@ -21,6 +21,18 @@ namespace tmrec::tracee {
 std::int64_t recorded_call(Stopped& task, const RemoteMemory& memory, RemoteAddr gadget, std::int64_t number,
                            std::initializer_list<std::uint64_t> args, std::vector<siginfo_t>* arrived = nullptr);
 
+// A copy-on-write child of the task's process, which stands still where it was born and dies with the supervisor. It
+// shares descriptors and directories with its parent, which gets no signal when the child dies, and sees it only in
+// wait(2) calls with __WALL or __WCLONE; after its death somebody has to wait for it there (with __WCLONE). `vdso`,
+// `size`: the mapping; `gadget`: a room for calls, where the task has no area. Throws TaskDied.
+struct Forked {
+  pid_t pid = 0;           // as the supervisor knows it
+  pid_t known_as = 0;      // as its parent does
+  std::int64_t error = 0;  // pid == 0: -errno, or 0 for a place or a tracer that was refused
+};
+Forked recorded_fork(Stopped& task, const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, RemoteAddr gadget,
+                     std::vector<siginfo_t>* arrived = nullptr);
+
 // `gadget`: address of `syscall; int3` in the task. Changes rax, rcx, r11 and rip (and orig_rax); the caller restores
 // what it needs. Returns the kernel's result (-errno on failure). Signals that arrive meanwhile are appended to
 // `arrived` and not delivered. Throws TaskDied.

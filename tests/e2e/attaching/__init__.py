@@ -61,7 +61,7 @@ class Attachment:
         return self
 
     def notes(self):
-        return subprocess.run([TMREC, "info", self.trace], capture_output=True, text=True).stdout[-1500:]
+        return subprocess.run([TMREC, "info", self.trace], capture_output=True, text=True).stdout[-4000:]
 
     def supervisor(self):
         """The process that traces the program; 0: none does."""
