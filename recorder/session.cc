@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -355,6 +356,12 @@ bool Session::release(tracee::Stopped& task, const tracee::Stop& stop) {
   if (manifest_.cpuid_trapped) {
     tracee::recorded_call(task, *memory, *gadget, SYS_arch_prctl, {ARCH_SET_CPUID, 1}, &arrived);
   }
+  if (life != lives_.end()) {
+    for (const pid_t child : children_to_wait_for(life->second->process().leader)) {
+      tracee::recorded_call(task, *memory, *gadget, SYS_wait4,
+                            {static_cast<std::uint64_t>(child), 0, WNOHANG | __WCLONE, 0}, &arrived);
+    }
+  }
   if (queues) arrived.push_back(info);
   if (life != lives_.end()) {
     life->second->give_up_agent(task, arrived);
@@ -411,6 +418,7 @@ std::string Session::run_to_end(pid_t pid, const std::function<void()>& begin) {
     loop_.release_together([this](auto& leaving, bool all) { leave(leaving, all); });
     manifest_.let_go_us = microseconds_since(stopped_at);
   } else if (!ended_early.empty()) {
+    while (!copies_are_over()) usleep(1000);
     loop_.release_all([this](tracee::Stopped& task, const tracee::Stop& stop) { return release(task, stop); });
   }
   append(pid, EndEvent{ended_early});

@@ -153,6 +153,10 @@ class Session {
   bool is_left_alone(const std::string& path) const;
   // What agents know of descriptors is out of date: of this program, or of all.
   void forget_descriptors();
+  // Null: memory is to be read as it stands. Throws TaskDied.
+  std::shared_ptr<SpaceCopy> copy_space(tracee::Stopped& task, pid_t process, const AddressSpace& space,
+                                        const std::vector<AttachEvent::ForkAdvice>& not_copied,
+                                        std::vector<siginfo_t>* arrived);
   // Children that the process is to wait for, as it knows them (space_copy.h); once.
   std::vector<pid_t> children_to_wait_for(pid_t process);
   void add_ring(const std::shared_ptr<CallRing>& ring) { rings_.push_back(ring); }
@@ -213,18 +217,18 @@ class Session {
                          std::shared_ptr<AddressSpace> space, const Birthright& rights);
   void leave_half_joined(const std::vector<SeizedTask*>& tasks);
   void write_later(Snapshot snapshot, std::shared_ptr<SpaceCopy> copy, const std::filesystem::path& path);
-  // Null: memory is to be read as it stands. Throws TaskDied.
-  std::shared_ptr<SpaceCopy> copy_space(tracee::Stopped& task, pid_t process, const AddressSpace& space,
-                                        const std::vector<AttachEvent::ForkAdvice>& not_copied,
-                                        std::vector<siginfo_t>* arrived);
   bool copies_are_over() const;
   void leave(std::vector<sched::Loop::Leaving>& leaving, bool all);
   void check_limits();
   void check_memory_use();
   void tend_ring(bool heartbeat);
   void note_crash(pid_t pid, const ExitEvent& event);
-  bool gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& snapshots);
-  void write_start(EventNo number, std::vector<Snapshot> snapshots);
+  struct StartMemory {
+    Snapshot snapshot;
+    std::shared_ptr<SpaceCopy> copy;  // which is to fill it in; or null
+  };
+  bool gather_start(pid_t by, StartEvent& start, std::vector<StartMemory>& snapshots);
+  void write_start(EventNo number, std::vector<StartMemory> snapshots);
   std::uint64_t now_ns() const;  // since the start of the recording
   bool release(tracee::Stopped& task, const tracee::Stop& stop);
   std::optional<RemoteAddr> call_gadget_in(const tracee::RemoteMemory& memory) const;

@@ -5,8 +5,8 @@
 // events of theirs, or in calls of which the entry has been recorded, so that replay knows where each of them is
 // without any of them being disturbed. Where one is not in such a place (it is being born, is at its end, executes a
 // program, borrows memory, is stopped by job control), the starting point is put off. Of memory everything is copied
-// while the program stands still, and written while it runs again; patched text is what the file says, since the
-// patches are made again at replay.
+// while the program stands still, or by a fork of the one process that can make one (space_copy.h), and written while
+// it runs again; patched text is what the file says, since the patches are made again at replay.
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -23,6 +23,7 @@
 #include "recorder/task_life.h"
 #include "syscalls/effects.h"
 #include "tracee/agent/agent.h"
+#include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
 namespace tmrec::recorder {
@@ -70,7 +71,26 @@ std::optional<StartEvent::Thread> TaskLife::standing() {
   return thread;
 }
 
-bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& snapshots) {
+// It stands behind an event of its own.
+std::shared_ptr<SpaceCopy> TaskLife::copy_memory(const std::vector<AttachEvent::ForkAdvice>& not_copied) {
+  if (!task_.is_stopped() || entered_ || tracee::is_interrupted(stopped().regs())) return nullptr;
+  const Regs regs = stopped().regs();
+  // The room is none of the agent's, whose calls alone reach the kernel.
+  const auto conduct = counts() ? memory().get<agent::Conduct>(area_ + agent::kConduct) : std::nullopt;
+  agent::Conduct open = conduct.value_or(agent::Conduct());
+  open.dispatch = 0;
+  if (conduct) agent::set_conduct(memory(), area_, open);
+  std::vector<siginfo_t> arrived;
+  auto copy = session_.copy_space(stopped(), process_->leader, *space_, not_copied, &arrived);
+  stopped().set_regs(regs);
+  if (conduct) agent::set_conduct(memory(), area_, *conduct);
+  for (const siginfo_t& info : arrived) {
+    if (!is_interrupt(info)) defer(info);
+  }
+  return copy;
+}
+
+bool Session::gather_start(pid_t by, StartEvent& start, std::vector<StartMemory>& snapshots) {
   std::map<pid_t, std::vector<TaskLife*>> processes;
   for (const auto& [tid, space] : spaces_) {
     if (!space.expired() && !lives_.contains(tid)) return false;  // born, and has not begun
@@ -105,7 +125,10 @@ bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& s
   for (StartEvent::Process& process : start.processes) {
     const pid_t tid = process.threads.front().tid.value;
     AddressSpace& space = *space_of(tid);
-    auto snapshot = take_memory(tid, space, *this, SnapshotOf::Middle);
+    process.fork_advice = fork_advice(tid);
+    // Of the others nobody stands where it could make a call.
+    const auto copy = tid == by ? lives_.at(by)->copy_memory(process.fork_advice) : nullptr;
+    auto snapshot = take_memory(tid, space, *this, SnapshotOf::Middle, copy.get());
     if (!snapshot) return false;  // killed at this moment
     snapshot->process = process.process;
     snapshot->regs = process.threads.front().regs;
@@ -113,14 +136,13 @@ bool Session::gather_start(pid_t by, StartEvent& start, std::vector<Snapshot>& s
     process.snapshot = TraceDir::snapshot_name(EventNo(number), Tid(tid));
     process.program = snapshot->executable;
     process.arguments = snapshot->arguments;
-    process.fork_advice = fork_advice(tid);
     process.counted = std::ranges::any_of(process.threads, [](const auto& t) { return t.area.value != 0; });
     for (const tracee::PatchedModule& module : space.patches.modules()) {
       const auto plan = plan_ids_.find(module.plan.get());
       if (plan == plan_ids_.end()) return false;
       process.modules.push_back({module.text, module.block, plan->second, module.name, module.undone});
     }
-    snapshots.push_back(std::move(*snapshot));
+    snapshots.push_back({std::move(*snapshot), copy});
   }
   backings_.end_start();
   return true;
@@ -140,7 +162,7 @@ void Session::take_start(pid_t by) {
   if (!ring_->due(std::chrono::nanoseconds(now_ns()))) return;
   const auto begun = std::chrono::steady_clock::now();
   StartEvent start;
-  std::vector<Snapshot> snapshots;
+  std::vector<StartMemory> snapshots;
   if (!gather_start(by, start, snapshots)) return;
   const EventNo number(log_->last().value + 1);
   ring_->begin(std::chrono::nanoseconds(now_ns()));
@@ -154,26 +176,30 @@ void Session::take_start(pid_t by) {
 }
 
 // The writing thread leaves signals and the program's CPU alone.
-void Session::write_start(EventNo number, std::vector<Snapshot> snapshots) {
+void Session::write_start(EventNo number, std::vector<StartMemory> snapshots) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  start_writing_ = std::async(std::launch::async, [this, number, all = std::move(snapshots), cpus = affinity] {
-    sched_setaffinity(0, sizeof cpus, &cpus);
-    std::uint64_t bytes = 0;
-    for (const Snapshot& snapshot : all) {
-      const auto path = trace_.snapshot(TraceDir::snapshot_name(number, snapshot.task));
-      if (!path) return;
-      if (const auto done = write_core(snapshot, *path); !done) {
-        const std::lock_guard lock(start_failure_mutex_);
-        start_failure_ = done.error().text;
-        return;
-      }
-      struct stat file {};
-      if (stat(path->c_str(), &file) == 0) bytes += static_cast<std::uint64_t>(file.st_size);
-    }
-    ring_->written(number, bytes);
-  });
+  start_writing_ =
+      std::async(std::launch::async, [this, number, all = std::move(snapshots), cpus = affinity]() mutable {
+        sched_setaffinity(0, sizeof cpus, &cpus);
+        std::uint64_t bytes = 0;
+        const auto fail_with = [this](const std::string& why) {
+          const std::lock_guard lock(start_failure_mutex_);
+          start_failure_ = why;
+        };
+        for (auto& [snapshot, copy] : all) {
+          if (const std::string why = copy ? copy->fill(snapshot) : ""; !why.empty()) return fail_with(why);
+        }
+        for (auto& [snapshot, copy] : all) {
+          const auto path = trace_.snapshot(TraceDir::snapshot_name(number, snapshot.task));
+          if (!path) return;
+          if (const auto done = write_core(snapshot, *path); !done) return fail_with(done.error().text);
+          struct stat file {};
+          if (stat(path->c_str(), &file) == 0) bytes += static_cast<std::uint64_t>(file.st_size);
+        }
+        ring_->written(number, bytes);
+      });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

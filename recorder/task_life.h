@@ -37,6 +37,8 @@ class TaskLife {
   pid_t id() const { return task_.tid(); }
   // Where it stands, for a starting point. starting.cc
   std::optional<StartEvent::Thread> standing();
+  // Null: its memory is to be read as it stands.
+  std::shared_ptr<SpaceCopy> copy_memory(const std::vector<AttachEvent::ForkAdvice>& not_copied);
   // Signals kept back because the task computes.
   const std::deque<siginfo_t>& deferred() const { return deferred_; }
   // Where the call this task waits in may write at any time.
@@ -68,6 +70,7 @@ class TaskLife {
   void end_of_life();
   std::vector<Extent> memory_written_at_exit(int leader_tid);
   void wait_for_children();
+
   void check_memory();
 
   // counting.cc
