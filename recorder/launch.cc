@@ -240,7 +240,7 @@ sigset_t front_signals(int trigger) {
   return set;
 }
 
-// Until program and supervisor have ended. What the terminal sends reaches the program by itself.
+// Until program and supervisor have ended.
 int front_loop(pid_t program, pid_t supervisor, int trigger, bool& supervisor_died) {
   sigset_t set = front_signals(trigger);
   int program_status = 0;
@@ -270,7 +270,9 @@ int front_loop(pid_t program, pid_t supervisor, int trigger, bool& supervisor_di
       if (supervisor_lives) kill(supervisor, kSaveSignal);
       continue;
     }
-    if (signal <= 0 || signal == SIGCHLD || info.si_code > 0) continue;
+    // What the terminal sends the program gets by itself, unless it has left tmrec's process group.
+    const bool from_terminal = info.si_code == SI_KERNEL && program_lives && getpgid(program) == getpgrp();
+    if (signal <= 0 || signal == SIGCHLD || from_terminal) continue;
     if (program_lives && !sent_by_recording(info, supervisor)) kill(program, signal);
   }
   return program_status;
