@@ -30,7 +30,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::seconds(2);  // for a task to stop; one in an uninterruptible wait is left alone
-constexpr int kRounds = 5;                           // tasks are born while others are found
+constexpr auto kChildPatience = std::chrono::seconds(20);  // for a killed one to end
+constexpr int kRounds = 5;                                 // tasks are born while others are found
 
 struct Stat {
   pid_t parent = 0;
@@ -237,7 +238,7 @@ void rescue_attached(const Ledger& ledger) {
       if (!rescue.help(attached_processes(ledger))) break;
     }
     // On a busy machine it takes a process a while to die. The program is not to wait for that.
-    const auto until = Clock::now() + kPatience;
+    const auto until = Clock::now() + kChildPatience;
     for (const pid_t process : attached_processes(ledger)) {
       while (!children_to_wait_for(ledger, process).empty() && Clock::now() < until) {
         usleep(20'000);

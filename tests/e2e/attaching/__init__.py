@@ -28,11 +28,11 @@ def state_of(pid):
 class Attachment:
     """One recording of a program that runs already."""
 
-    def __init__(self, pid, options=(), check=500):
+    def __init__(self, pid, options=(), check=500, before=None):
         self.pid = pid
         self.trace = os.path.join(scratch, f"attached-{next(_numbers)}")
         self.process = subprocess.Popen([TMREC, "record", "-q", "-o", self.trace, f"--check={check}", *options, "-p", str(pid)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=before)
         self.out = b""
 
     def finish(self, seconds=60, status=0):
@@ -57,6 +57,16 @@ class Attachment:
             if kept:
                 subprocess.run(["cp", "-r", self.trace, os.path.join(scratch, "blobs"), kept])
             sys.exit(f"replaying {self.trace}: status {done.returncode}: {done.stderr.decode(errors='replace')[-2500:]}")
+        subprocess.run(["rm", "-rf", self.trace])
+        return self
+
+    def replay_part(self, seconds=250):
+        """Of what a recording left that did not end well: as far as it goes, or one line that says why not."""
+        if os.path.exists(os.path.join(self.trace, "manifest.json")):
+            done = subprocess.run([TMREC, "replay", "-a", self.trace], stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+            said = done.stderr.decode(errors="replace")
+            if "desync" in said or done.returncode not in (0, 2) or (done.returncode == 2 and said.count("\n") != 1):
+                sys.exit(f"replaying {self.trace}: status {done.returncode}: {said[-2500:]}")
         subprocess.run(["rm", "-rf", self.trace])
         return self
 
