@@ -44,6 +44,7 @@ struct RecordOptions {
   std::vector<std::string> unpatched;
   std::vector<std::string> shown;
   pid_t attach = 0;
+  std::string cpu_baseline = "native";
   std::string duration, max_size, stall;
   std::string on_signal;
   std::size_t max_traces = 0;  // 0: all are kept
@@ -226,6 +227,7 @@ Result<recorder::Outcome> record_to(const fs::path& trace, const RecordOptions& 
       .plan_cache = tracee::PlanCache::default_directory(),
       .on_planning = say_preparing,
       .quiet = level() < Level::Info,
+      .baseline = *recorder::CpuBaseline::named(options.cpu_baseline),
       .stall = stall,
       .duration = duration,
       .max_bytes = max_bytes,
@@ -329,6 +331,16 @@ Result<void> check_ring(const RecordOptions& options) {
   return {};
 }
 
+Result<> check_baseline(const RecordOptions& options) {
+  if (options.cpu_baseline == "native") return {};
+  const bool runs_before = options.attach != 0 || (!options.on_signal.empty() && options.ring.empty());
+  if (runs_before)
+    return fail(ErrorKind::Usage, "--cpu-baseline: not with -p and --on-signal, where the program has chosen already");
+  if (options.no_ticks)
+    return fail(ErrorKind::Usage, "--cpu-baseline: not with --no-ticks, which leaves cpuid to the CPU");
+  return {};
+}
+
 Result<int> record(const RecordOptions& options, const std::vector<std::string>& words) {
   const bool attaches = options.attach != 0;
   if (attaches && !words.empty()) return fail(ErrorKind::Usage, "record -p PID, or a program: not both");
@@ -343,6 +355,7 @@ Result<int> record(const RecordOptions& options, const std::vector<std::string>&
     TMREC_TRY(argv, command_to_run(words));
   }
   TMREC_CHECKED(check_ring(options));
+  TMREC_CHECKED(check_baseline(options));
   const bool rings = !options.ring.empty();
   if (!options.on_signal.empty() && !rings) {
     if (attaches) return fail(ErrorKind::Usage, "--on-signal is for a program that tmrec starts");
@@ -448,6 +461,13 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_option("--no-patch", options->unpatched,
                  "Leave the code of MODULE (file name or path) as it is; may be repeated")
       ->type_name("MODULE");
+  app.add_option("--cpu-baseline", options->cpu_baseline,
+                 "Show the program a CPU that has no more than native (default; without transactions), x86-64-v2, "
+                 "x86-64-v3, haswell, skylake or zen2, so that the trace replays on such a one")
+      ->type_name("CPU")
+      ->check([](const std::string& name) {
+        return recorder::CpuBaseline::named(name) ? std::string() : "use one of " + recorder::CpuBaseline::names();
+      });
   CLI::Option* no_ticks = app.add_flag("--no-ticks", options->no_ticks,
                                        "Leave all code as it is: a task can then only be stopped at system calls");
   app.add_option(

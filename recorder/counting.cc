@@ -197,6 +197,7 @@ void TaskLife::on_special_instruction(const Regs& at_call) {
   const tracee::PatchedModule& module = *space_->patches.with_block(asked->block);
   InstructionEvent event =
       tracee::answer_special(module, module.plan->stops[asked->stop], asked->regs, tsc_mode_ == PR_TSC_SIGSEGV);
+  session_.options().baseline.limit(event);
   session_.note(tracee::name_of(event.kind));
   leave_agent(event.after);
   session_.append(tid(), std::move(event));

@@ -118,6 +118,19 @@ Result<void> add_mapping(Snapshot& snapshot, pid_t pid, const tracee::MapsLine& 
   return {};
 }
 
+// What the kernel says of the CPU.
+void limit_auxiliary(const AddressSpace& space, const Regs& regs, const CpuBaseline& baseline) {
+  const auto stack = read_initial_stack(space.memory, regs.rsp);
+  if (!stack || baseline.is_native()) return;
+  for (const auto& entry : stack->auxiliary) {
+    const RemoteAddr value = entry.at + sizeof entry.type;
+    const auto bits = entry.type == AT_HWCAP2 ? space.memory.get<std::uint64_t>(value) : std::nullopt;
+    if (!bits) continue;
+    const std::uint64_t limited = baseline.limit_hwcap2(*bits);
+    space.memory.write(value.value, &limited, sizeof limited);
+  }
+}
+
 bool is_kernel_window(const std::string& name) {
   return name.starts_with("[vvar") || name == "[vsyscall]";  // [vvar_vclock] since Linux 6.13
 }
@@ -134,6 +147,7 @@ void prepare_vdso(pid_t pid, const tracee::Stopped& task, AddressSpace& space, S
   const auto vdso = maps ? std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name) : decltype(maps->begin()){};
   if (!maps || vdso == maps->end()) return session.note("no vdso");
   const Regs regs = task.regs();
+  limit_auxiliary(space, regs, session.options().baseline);
   if (auto patched = tracee::patch_vdso(space.memory, vdso->start, vdso->end - vdso->start)) {
     space.vdso = vdso->start;
     space.call_gadget = patched->call_gadget;

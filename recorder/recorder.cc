@@ -32,6 +32,7 @@ Manifest first_manifest(const Options& options, const sched::ChosenSource& ticks
   manifest.hostname = names.nodename;
   manifest.kernel = names.release;
   manifest.cpu = current_cpu();
+  if (options.attach == 0) options.baseline.limit(manifest.cpu);
   manifest.command = options.argv;
   std::error_code none;
   manifest.cwd = std::filesystem::current_path(none).string();
@@ -110,6 +111,8 @@ Report supervise(const Options& options, const sched::ChosenSource& ticks, const
   Session session(options, ticks, trace, std::move(*log), std::move(*blobs), manifest);
   note_affinity(session);
   session.manifest().cpuid_trapped = cpuid_can_be_trapped();
+  if (!options.baseline.is_native() && !session.manifest().cpuid_trapped)
+    session.note("this CPU can't trap cpuid: code that is not patched sees all of it, whatever --cpu-baseline says");
   session.manifest().cpu_number = share_one_cpu(program, ticks.cpus);
   if (auto saved = session.manifest().save(trace.path()); !saved) return give_up(saved.error());
   start_heartbeat();

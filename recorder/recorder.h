@@ -15,6 +15,7 @@
 
 #include "format/log.h"
 #include "format/result.h"
+#include "recorder/cpu_baseline.h"
 #include "recorder/window.h"
 #include "sched/tick_sources.h"
 
@@ -40,15 +41,16 @@ struct Options {
   bool use_agent = true;                              // let code inside the program perform system calls
   // of a task that has made so many, since to set that up costs as much as some stops
   std::uint32_t agent_after = 48;
-  std::uint64_t agent_room = ~0ull;    // for tests: bytes for what the agent records between stops, at least 8192
-  int probe_agent = 0;                 // for tests: this signal is sent at every instruction of the agent (agent_probe.h)
-  std::uint64_t slice = 250'000;       // ticks a task may compute before others have a turn; at least 1
+  std::uint64_t agent_room = ~0ull;  // for tests: bytes for what the agent records between stops, at least 8192
+  int probe_agent = 0;               // for tests: this signal is sent at every instruction of the agent (agent_probe.h)
+  std::uint64_t slice = 250'000;     // ticks a task may compute before others have a turn; at least 1
   std::vector<std::string> unpatched;  // file names of modules to leave alone
   std::filesystem::path plan_cache;    // where plans for patching are kept; empty: nowhere
   // Called once, when the program has waited for a second for code to be prepared; `module` is a path. May not throw.
   std::function<void(const std::string& module)> on_planning = {};
   bool quiet = false;
-  std::chrono::nanoseconds stall = LogWriter::kStall;     // how long in a row a slow disk may hold the program up
+  CpuBaseline baseline = {};                           // what the program sees of the CPU; not of one that runs already
+  std::chrono::nanoseconds stall = LogWriter::kStall;  // how long in a row a slow disk may hold the program up
   std::optional<std::chrono::nanoseconds> duration = {};  // after which the recording ends
   std::uint64_t max_bytes = 0;                            // size of the trace at which it ends, about; 0: none
   std::optional<RingOptions> ring = {};

@@ -74,6 +74,7 @@ bool TaskLife::perform_trapped_instruction(const siginfo_t& info, const Regs& re
   if (!kind) return false;
   if (*kind != InstructionEvent::Kind::Cpuid && tsc_mode_ == PR_TSC_SIGSEGV) return false;  // as the program wished
   InstructionEvent event{*kind, regs, tracee::perform(*kind, regs)};
+  session_.options().baseline.limit(event);
   stopped().set_regs(event.after);
   stand_at(event.after);
   session_.note(tracee::name_of(*kind));

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <cerrno>
+#include <cstring>
 
 #include "tracee/broken.h"
 
@@ -68,7 +69,29 @@ Bytes Stopped::xstate() const {
   return state;
 }
 
-void Stopped::set_xstate(std::span<const std::uint8_t> state) {
+namespace {
+
+// The area of another CPU, in the size of this one's: the kernel takes no other. Unchanged where it holds state that
+// this CPU has no place for. Both in standard format: legacy area, header with the components in use, the components.
+Bytes fitted(std::span<const std::uint8_t> state, std::size_t size) {
+  constexpr std::size_t kInUse = 512, kHeaderEnd = 576, kAvxEnd = kHeaderEnd + 256;
+  constexpr std::uint64_t kX87SseAvx = 7;
+  Bytes bytes(state.begin(), state.end());
+  std::uint64_t in_use = 0;
+  if (bytes.size() < kHeaderEnd || size < kHeaderEnd) return bytes;
+  std::memcpy(&in_use, bytes.data() + kInUse, sizeof in_use);
+  // Components from number 3 on lie elsewhere on CPUs of other makes.
+  if ((in_use & ~kX87SseAvx) != 0 || ((in_use & 4) != 0 && size < kAvxEnd)) return bytes;
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace
+
+void Stopped::set_xstate(std::span<const std::uint8_t> given) {
+  static const std::size_t size = xstate().size();  // the same for all tasks
+  const Bytes changed = given.size() == size ? Bytes() : fitted(given, size);
+  const std::span<const std::uint8_t> state = given.size() == size ? given : changed;
   iovec part{const_cast<std::uint8_t*>(state.data()), state.size()};
   if (ptrace_raw(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, as_word(&part)) >= 0) return;
   // xstateregs_set(), arch/x86/kernel/fpu/regset.c

@@ -54,6 +54,7 @@ _tmrec() {
   case $previous in
     --log-level) _tmrec_offer $'error\nwarning\ninfo\ndebug' "$current"; return ;;
     -o | --output) _tmrec_offer "$(compgen -d -- "$current")" ""; return ;;
+    --cpu-baseline) _tmrec_offer $'native\nx86-64-v2\nx86-64-v3\nhaswell\nskylake\nzen2' "$current"; return ;;
     --ticks) _tmrec_offer $'auto\nsoftware\npmu' "$current"; return ;;
     --no-patch | --identity | --encrypt-to) _tmrec_offer "$(compgen -f -- "$current")" ""; return ;;
     --name | --check | --seed | --slice | --from | --to | --tid) return ;;
@@ -62,7 +63,7 @@ _tmrec() {
   local options=
   case $command in
     '') _tmrec_offer $'record\nreplay\ndump\ninfo\nls\nrm\npack\ntrigger\ndoctor\n--version\n'"$general" "$current"; return ;;
-    record) options=$'--pid\n--for\n--max-size\n--on-signal\n--ring\n--on-crash\n--on-exit-failure\n--starting-points\n--max-memory\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--agent\n--agent-after' ;;
+    record) options=$'--pid\n--for\n--max-size\n--on-signal\n--ring\n--on-crash\n--on-exit-failure\n--starting-points\n--max-memory\n--max-traces\n--require\n--output\n--name\n--check\n--seed\n--chaos\n--slice\n--ticks\n--no-patch\n--no-ticks\n--cpu-baseline\n--agent\n--agent-after' ;;
     replay) options=$'--autonomous\n--verify\n--identity' ;;
     dump) options=$'--from\n--to\n--tid\n--json\n--identity' ;;
     pack) options=$'--output\n--encrypt-to\n--no-debug\n--identity' ;;
