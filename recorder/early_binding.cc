@@ -18,7 +18,8 @@ bool is_for_the_linker(const std::string& variable) {
 
 }  // namespace
 
-std::optional<InitialStack> read_initial_stack(const tracee::RemoteMemory& memory, std::uint64_t rsp) {
+std::optional<InitialStack> read_initial_stack(const tracee::RemoteMemory& program, std::uint64_t rsp) {
+  tracee::ReadAhead memory(program);
   InitialStack stack;
   auto count = memory.get<std::uint64_t>(RemoteAddr(rsp));
   if (!count || *count > kMaxWords) return std::nullopt;

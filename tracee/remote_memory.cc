@@ -73,4 +73,17 @@ std::optional<std::string> RemoteMemory::read_string(RemoteAddr addr, std::size_
   return text;
 }
 
+bool ReadAhead::read(std::uint64_t addr, void* to, std::size_t size) {
+  const std::uint64_t page = addr & ~(kPageSize - 1);
+  const std::uint64_t offset = addr - page;
+  if (offset + size > kPageSize) return memory_.read(addr, to, size);
+  if (page != at_) {
+    page_ = memory_.read_some(RemoteAddr(page), kPageSize);
+    at_ = page;
+  }
+  if (offset + size > page_.size()) return memory_.read(addr, to, size);
+  std::memcpy(to, page_.data() + offset, size);
+  return true;
+}
+
 }  // namespace tmrec::tracee

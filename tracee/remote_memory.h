@@ -43,4 +43,22 @@ class RemoteMemory {
   Fd file_;
 };
 
+// Reads whole pages for what lies close together. For as long as nobody writes to that memory.
+class ReadAhead {
+ public:
+  explicit ReadAhead(const RemoteMemory& memory) : memory_(memory) {}
+  bool read(std::uint64_t addr, void* to, std::size_t size);
+  template <class T>
+  std::optional<T> get(RemoteAddr addr) {
+    T value;
+    if (!read(addr.value, &value, sizeof value)) return std::nullopt;
+    return value;
+  }
+
+ private:
+  const RemoteMemory& memory_;
+  std::uint64_t at_ = 1;  // of page_; no page's address: there is none
+  Bytes page_;
+};
+
 }  // namespace tmrec::tracee

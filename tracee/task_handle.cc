@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include "tracee/broken.h"
 
@@ -50,13 +51,20 @@ std::uintptr_t as_word(const void* p) { return reinterpret_cast<std::uintptr_t>(
 }  // namespace
 
 Regs Stopped::regs() const {
+  if (regs_) return *regs_;
   Regs regs;
   checked(ptrace_raw(PTRACE_GETREGS, tid_, 0, as_word(&regs)), tid_, "PTRACE_GETREGS");
+  regs_ = regs;
   return regs;
 }
 
 void Stopped::set_regs(const Regs& regs) {
-  if (ptrace_raw(PTRACE_SETREGS, tid_, 0, as_word(&regs)) >= 0) return;
+  if (regs_ && *regs_ == regs) return;
+  // Of flags and segments the kernel takes what a program may set, and leaves the rest.
+  const auto settled = [](const Regs& r) { return std::tuple(r.eflags, r.cs, r.ss, r.ds, r.es, r.fs, r.gs); };
+  const bool exact = regs_ && settled(*regs_) == settled(regs);
+  regs_.reset();
+  if (ptrace_raw(PTRACE_SETREGS, tid_, 0, as_word(&regs)) >= 0) return exact ? void(regs_ = regs) : void();
   if (errno == EIO) throw ImpossibleState{"registers that no task can have"};  // putreg(), arch/x86/kernel/ptrace.c
   checked(-1, tid_, "PTRACE_SETREGS");
 }
@@ -110,12 +118,15 @@ void Stopped::set_siginfo(const siginfo_t& info) {
 }
 
 std::uint64_t Stopped::signal_mask() const {
+  if (mask_) return *mask_;
   std::uint64_t mask = 0;
   checked(ptrace_raw(PTRACE_GETSIGMASK, tid_, sizeof mask, as_word(&mask)), tid_, "PTRACE_GETSIGMASK");
+  mask_ = mask;
   return mask;
 }
 
 void Stopped::set_signal_mask(std::uint64_t mask) {
+  mask_.reset();
   checked(ptrace_raw(PTRACE_SETSIGMASK, tid_, sizeof mask, as_word(&mask)), tid_, "PTRACE_SETSIGMASK");
 }
 

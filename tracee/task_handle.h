@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <csignal>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -39,11 +40,17 @@ enum class Resume {
 
 class Running;
 
+// What has been read of a stopped task is not read again: nothing but this object changes it.
 class Stopped {
  public:
-  Stopped(Stopped&& other) noexcept : tid_(std::exchange(other.tid_, 0)) {}
+  Stopped(Stopped&& other) noexcept
+      : tid_(std::exchange(other.tid_, 0)),
+        regs_(std::exchange(other.regs_, std::nullopt)),
+        mask_(std::exchange(other.mask_, std::nullopt)) {}
   Stopped& operator=(Stopped&& other) noexcept {
     tid_ = std::exchange(other.tid_, 0);
+    regs_ = std::exchange(other.regs_, std::nullopt);
+    mask_ = std::exchange(other.mask_, std::nullopt);
     return *this;
   }
 
@@ -73,6 +80,8 @@ class Stopped {
   friend class Running;
   explicit Stopped(pid_t tid) : tid_(tid) {}
   pid_t tid_;
+  mutable std::optional<Regs> regs_;
+  mutable std::optional<std::uint64_t> mask_;
 };
 
 class Running {
