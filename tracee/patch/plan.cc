@@ -383,6 +383,32 @@ Result<void> check_reach(const ElfImage& image, Reach reach) {
 
 }  // namespace
 
+namespace {
+
+bool reads_tsc(Kind kind) { return kind == Kind::Rdtsc || kind == Kind::Rdtscp; }
+
+// In the middle of another instruction the bytes are none; where no instruction is known they may be one.
+bool covers_tsc(const CodeMap& code, const Plan& plan) {
+  if (!plan.options.specials) return false;
+  const Bytes text = code.text();
+  const auto leads_to_agent = [&](const Insn& insn) {
+    const auto site = std::ranges::lower_bound(plan.sites, insn.at, {}, &Site::program);
+    return site != plan.sites.end() && site->program == insn.at && site->method != Method::None;
+  };
+  for (std::uint32_t at = 0; at + 1 < text.size(); ++at) {
+    if (text[at] != 0x0f) continue;
+    const bool rdtscp = text[at + 1] == 0x01 && at + 2 < text.size() && text[at + 2] == 0xf9;
+    if (text[at + 1] != 0x31 && !rdtscp) continue;
+    const auto next = std::ranges::upper_bound(code.insns(), at, {}, &Insn::at);
+    if (next == code.insns().begin() || at >= std::prev(next)->end()) return false;
+    const Insn& insn = *std::prev(next);
+    if (reads_tsc(insn.kind) ? !leads_to_agent(insn) : insn.at == at) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 Result<Plan> make_plan(Bytes file, const PlanOptions& options) {
   TMREC_TRY(ElfImage image, ElfImage::parse(file));
   TMREC_CHECKED(check_reach(image, options.reach));
@@ -405,6 +431,7 @@ Result<Plan> make_plan(Bytes file, const PlanOptions& options) {
   }
   for (const Insn& insn : code.insns()) plan.code_bytes += insn.length;
   TMREC_CHECKED(Planner(code, entries, sites, plan).run());
+  plan.covers_tsc = covers_tsc(code, plan);
   return plan;
 }
 

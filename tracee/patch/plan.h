@@ -19,7 +19,7 @@
 namespace tmrec::patch {
 
 // Part of the cache's key: changes whenever the same module would be patched otherwise.
-inline constexpr std::uint32_t kPatcherVersion = 15;
+inline constexpr std::uint32_t kPatcherVersion = 16;
 
 // Where the block goes, relative to the text. Every window's rel32 has a trapping byte on top (window.h), which leaves
 // these distances; the first of each kind is the place to try first. A caller whose address space is taken in one place
@@ -146,6 +146,7 @@ struct Plan {
   Array<Place> places;           // in the order of block offsets; the first is 0
   Array<Place> copies;           // those in phase Exact, in the order of (program, block)
   std::uint64_t code_bytes = 0;  // of the text known to be instructions
+  bool covers_tsc = false;       // the text has no rdtsc or rdtscp but those that lead to the agent
 
   // Where the block lies in the encoded form: page-aligned, so that it can be mapped from a file. 0: it is not (old
   // traces).

@@ -27,7 +27,7 @@ struct Header {
   std::uint64_t magic;
   std::uint32_t version;
   PlanOptions options;
-  std::uint8_t padding[1];
+  std::uint8_t covers_tsc;  // 0 in plans of older patchers
   std::array<std::uint64_t, 2> content;
   std::uint64_t text_va, text_offset, text_size;
   std::int64_t block_va;
@@ -164,6 +164,7 @@ std::string Plan::encode() const {
   header.text_size = text_size;
   header.block_va = block_va;
   header.code_bytes = code_bytes;
+  header.covers_tsc = covers_tsc ? 1 : 0;
   header.block = block.size();
   header.edits = edits.size();
   header.edit_bytes = edit_bytes.size();
@@ -231,6 +232,7 @@ Result<Plan> Plan::view(Bytes bytes, std::shared_ptr<const void> owner, std::arr
   plan.text_size = static_cast<std::uint32_t>(header.text_size);
   plan.block_va = header.block_va;
   plan.code_bytes = header.code_bytes;
+  plan.covers_tsc = header.covers_tsc == 1;
   bool complete = take(rest, header.block, plan.block) && take(rest, header.edits, plan.edits) &&
                   take(rest, header.sites, plan.sites) && take(rest, header.stops, plan.stops) &&
                   take(rest, header.places, plan.places) && take(rest, header.copies, plan.copies) &&
