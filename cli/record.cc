@@ -480,7 +480,7 @@ Action add_record(CLI::App& app, const Words& words) {
   app.add_flag("!--no-agent", options->agent,
                "Stop at every system call, instead of recording most of them in place (servers: tens of times slower)");
   app.add_option("--agent-after", options->agent_after,
-                 "Record system calls in place once a thread has made N of them (default 48)")
+                 "Record system calls in place once a program has made N of them (default 0)")
       ->type_name("N");
   app.add_option("--probe-agent", options->probe_agent)->check(CLI::Range(1, 64))->group("");  // for tests
   constexpr std::uint64_t kLeastRoom = 8192;

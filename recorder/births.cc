@@ -70,7 +70,8 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
                                                         .dumpable = space_->dumpable,
                                                         .patches = space_->patches,
                                                         .areas = space_->areas,
-                                                        .patches_off = space_->patches_off});
+                                                        .patches_off = space_->patches_off,
+                                                        .tsc_leads_to_agent = space_->tsc_leads_to_agent});
     space->ring = space_->ring;
     space->no_agent = space_->no_agent;
     space->areas.keep_only(area);
@@ -91,7 +92,7 @@ std::uint64_t TaskLife::record_birth(OpenCall& open) {
   }
   std::uint64_t clear_child_tid = (birth.flags & CLONE_CHILD_CLEARTID) != 0 ? birth.child_tid : 0;
   session_.adopt(child_tid, std::move(*child), process, space,
-                 Birthright{clear_child_tid, affinity_, tsc_mode_, false, area, first});
+                 Birthright{clear_child_tid, affinity_, tsc_mode_, tsc_traps_, false, area, first});
   return birth.flags;
 }
 
@@ -147,14 +148,6 @@ void TaskLife::trap_cpuid() {
   call_remotely(SYS_arch_prctl, {ARCH_SET_CPUID, 0});
 }
 
-// Outside of patched code. It survives execve, where it must not: should the supervisor be killed before it has
-// prepared the new program, whose vDSO uses rdtsc, nobody would answer.
-void TaskLife::trap_tsc(bool on) {
-  if (!space_->call_gadget) return session_.note("no vDSO: rdtsc is not recorded");
-  if (process_->no_agent) return;  // a filter of its own may end it for a prctl: the trap stays as it is
-  call_remotely(SYS_prctl, {PR_SET_TSC, static_cast<std::uint64_t>(on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE)});
-}
-
 // What a program needs to be counted; a program that uses %gs gets nothing of it.
 void TaskLife::begin_patching(Snapshot& snapshot) {
   if (!session_.options().count_ticks) return;
@@ -185,6 +178,7 @@ void TaskLife::enter_program(pid_t former) {
   at_syscall_ = false;
 
   area_ = RemoteAddr(0);
+  give_slot_back();  // it may have another id
   dispatched_ = conducts_ = traced_once_ = false;
   traced_calls_ = 0;
   process_->program_sigsys.reset();
@@ -216,8 +210,10 @@ void TaskLife::enter_program(pid_t former) {
   event.counted = counts();
   start_counter({});
   session_.append(tid(), std::move(event));
+  if (session_.options().agent_after == 0) consider_agent();
   patch_program(snapshot->mappings);
-  trap_tsc(true);
+  look_for_tsc(snapshot->mappings);
+  settle_tsc();
   stand_at(stopped().regs());
   at_event_ = true;
 }

@@ -34,7 +34,6 @@ using tracee::Stop;
 
 namespace {
 
-constexpr int kSetDispatch = 59;  // PR_SET_SYSCALL_USER_DISPATCH, Linux 5.11
 constexpr std::uint64_t kDispatchOff = 0, kDispatchOn = 1;
 constexpr std::uint32_t kCallsInRow = 20000;  // before others have a turn
 
@@ -50,49 +49,11 @@ bool is_harmless_device(const struct stat& file) {
 
 bool TaskLife::may_use_agent() const {
   return session_.options().use_agent && counts() && !space_->patches_off && !space_->no_agent && !process_->no_agent &&
-         !process_->borrows_memory && !space_->hidden_variable && space_->call_gadget && !session_.reads_directly;
+         !process_->borrows_memory && space_->call_gadget && !session_.reads_directly;
 }
 
-void TaskLife::consider_agent() {
-  if (dispatched_ || !may_use_agent()) return;
-  // What a new thread or process has of its parent's needs one call more.
-  const bool prepared = space_->ring && process_->program_sigsys;
-  if (!prepared && ++traced_calls_ < session_.options().agent_after) return;
-  traced_calls_ = 0;
-  if ((stopped().signal_mask() >> (SIGSYS - 1) & 1) != 0) return;
-  if (!prepare_ring() || !own_sigsys()) return;
-  const agent::Directory& at = agent::directory();
-  const std::int64_t done =
-      call_remotely(SYS_prctl, {kSetDispatch, kDispatchOn, at.allowed, at.allowed_end - at.allowed,
-                                area_.value + agent::kConduct + offsetof(agent::Conduct, dispatch)});
-  if (done != 0)
-    return session_.note("no Syscall User Dispatch: every system call stops"), void(space_->no_agent = true);
-  dispatched_ = true;
-}
-
-// The ring of this address space, which forked ones share.
-bool TaskLife::prepare_ring() {
-  if (space_->ring) return true;
-  struct rlimit limit {};
-  constexpr char kName[] = "calls";
-  space_->no_agent = true;
-  if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
-  if (!agent::install_calls(memory()) || !memory().write(agent::kArguments, kName, sizeof kName)) return false;
-  const std::int64_t fd = call_remotely(SYS_memfd_create, {agent::kArguments, MFD_CLOEXEC});
-  if (fd < 0) return false;
-  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE;
-  const auto file = static_cast<std::uint64_t>(fd);
-  const bool mapped = call_remotely(SYS_ftruncate, {file, agent::kRingSize}) == 0 &&
-                      call_remotely(SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file,
-                                               0}) == static_cast<std::int64_t>(agent::kRing);
-  auto ring = mapped ? CallRing::map(tid(), static_cast<int>(fd), session_.options().agent_room) : fail(ErrorKind::System, "not mapped");
-  call_remotely(SYS_close, {file});
-  if (!ring) return false;
-  space_->ring = std::move(*ring);
-  session_.add_ring(space_->ring);
-  space_->no_agent = false;
-  return true;
-}
+// What it needs of its process, and has of its parent's, if it is a thread or a forked process.
+bool TaskLife::is_prepared() const { return space_->ring && process_->program_sigsys; }
 
 namespace {
 
@@ -100,20 +61,93 @@ struct KernelSigaction {
   std::uint64_t handler, flags, restorer, mask;
 };
 
-}  // namespace
-
-// SIGSYS of a process goes to the agent; what the program had set is kept.
-bool TaskLife::own_sigsys() {
-  if (process_->program_sigsys) return true;
+KernelSigaction agents_action() {
   const agent::Directory& at = agent::directory();
   constexpr std::uint64_t kFlags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000;  // SA_RESTORER
-  const KernelSigaction ours{at.on_sigsys, kFlags, at.restorer, ~std::uint64_t{0}};
+  return {at.on_sigsys, kFlags, at.restorer, ~std::uint64_t{0}};
+}
+
+}  // namespace
+
+// SIGSYS of the process goes to the agent, the task's calls raise it, and it has a ring. What the program had set for
+// SIGSYS is kept.
+void TaskLife::consider_agent() {
+  if (dispatched_ || !may_use_agent()) return;
+  if (!is_prepared() && ++traced_calls_ < session_.options().agent_after) return;
+  traced_calls_ = 0;
+  if ((stopped().signal_mask() >> (SIGSYS - 1) & 1) != 0 || !can_be_dispatched()) return;
+  space_->no_agent = true;  // until all is there
   const std::uint64_t scratch = area_.value + agent::kScratch;
+  const KernelSigaction ours = agents_action();
+  const agent::Directory& at = agent::directory();
+  std::vector<tracee::WantedCall> calls;
+  const bool owns_sigsys = process_->program_sigsys.has_value();
+  if (!owns_sigsys) calls.push_back({SYS_rt_sigaction, {SIGSYS, scratch, scratch + sizeof ours, 8}});
+  calls.push_back({SYS_prctl,
+                   {agent::kSetSyscallUserDispatch, kDispatchOn, at.allowed, at.allowed_end - at.allowed,
+                    area_.value + agent::kConduct + offsetof(agent::Conduct, dispatch)}});
+  const std::string ring = space_->ring ? std::string() : session_.path_of_ring(tid());
+  constexpr std::uint64_t kOpenFlags = O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const auto here = static_cast<std::uint64_t>(std::int64_t{AT_FDCWD});
+  if (!ring.empty()) calls.push_back({SYS_openat, {here, agent::kArguments, kOpenFlags}});
+  const bool written = (space_->ring || agent::install_calls(memory())) &&
+                       memory().write(agent::kArguments, ring.c_str(), ring.size() + 1) &&
+                       memory().write(scratch, &ours, sizeof ours);
+  if (!written) return;
+  dispatched_ = true;  // by the second of them at the latest
+  const auto results = call_in_a_row(calls);
+  if (results.size() + 1 < calls.size())
+    throw sched::EndRecording{fmt::format("task {} could not be given to the agent", tid())};
   std::array<std::uint64_t, 4> program{};
-  if (!memory().write(scratch, &ours, sizeof ours)) return false;
-  if (call_remotely(SYS_rt_sigaction, {SIGSYS, scratch, scratch + sizeof ours, 8}) != 0) return false;
-  if (!memory().read(scratch + sizeof ours, program.data(), sizeof program)) return false;
-  process_->program_sigsys = program;
+  if (!owns_sigsys && memory().read(scratch + sizeof ours, program.data(), sizeof program)) {
+    process_->program_sigsys = program;
+  }
+  const bool has_ring = space_->ring || (!ring.empty() && map_ring(results.back())) || make_own_ring();
+  if (has_ring) space_->no_agent = false;
+}
+
+bool TaskLife::can_be_dispatched() {
+  if (session_.has_dispatch()) return true;
+  session_.note("no Syscall User Dispatch: every system call stops");
+  space_->no_agent = true;
+  return false;
+}
+
+// The recording's, which is open as `fd` in the task.
+bool TaskLife::map_ring(std::int64_t fd) {
+  if (tracee::is_error(fd)) return false;
+  const auto file = static_cast<std::uint64_t>(fd);
+  const auto& ring = session_.ring_of_all();
+  const bool same = tracee::has_open(tid(), static_cast<int>(fd), ring->file());
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  std::vector<tracee::WantedCall> calls{{SYS_close, {file}}};
+  if (same)
+    calls.insert(calls.begin(), {SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file, 0}});
+  const auto results = call_in_a_row(calls);
+  if (!same || results.front() != static_cast<std::int64_t>(agent::kRing)) return false;
+  space_->ring = ring;
+  return true;
+}
+
+// One that only this address space and those forked from it have: the program can't open the recording's.
+bool TaskLife::make_own_ring() {
+  struct rlimit limit {};
+  constexpr char kName[] = "calls";
+  if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
+  if (!memory().write(agent::kArguments, kName, sizeof kName)) return false;
+  const std::int64_t fd = call_remotely(SYS_memfd_create, {agent::kArguments, MFD_CLOEXEC});
+  if (fd < 0) return false;
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  const auto file = static_cast<std::uint64_t>(fd);
+  const bool mapped = call_remotely(SYS_ftruncate, {file, agent::kRingSize}) == 0 &&
+                      call_remotely(SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file,
+                                               0}) == static_cast<std::int64_t>(agent::kRing);
+  auto ring = mapped ? CallRing::map(tid(), static_cast<int>(fd), session_.options().agent_room)
+                     : fail(ErrorKind::System, "not mapped");
+  call_remotely(SYS_close, {file});
+  if (!ring) return false;
+  space_->ring = std::move(*ring);
+  session_.add_ring(space_->ring);
   return true;
 }
 
@@ -155,12 +189,16 @@ Resume TaskLife::conduct() {
   agent::Conduct wanted{.ask = deferred_.empty() && (may || !agents) ? 0u : 1u};
   sched::Policy& policy = session_.loop().policy();
   const std::uint32_t calls = policy.chaos ? policy.slice() : kCallsInRow;
-  // In an order that a seed decides, only the supervisor gives the baton away; and for starting points it must have seen
-  // where each task began to wait.
+  // In an order that a seed decides, only the supervisor gives the baton away; and for starting points it must have
+  // seen where each task began to wait.
   const bool hands_on = policy.state == 0 && !stops_anywhere() && !session_.keeps_ring();
   if (agents) {
     const auto slot = static_cast<std::uint16_t>(hands_on ? *slot_ + 1 : 0);
-    wanted = {1, 0, slot, agent::kPerforms, wanted.ask, calls};
+    const bool shows_cpu = session_.options().baseline.is_native();
+    const auto may =
+        static_cast<std::uint8_t>((shows_cpu ? agent::kPerformsCpuid : 0) | (tsc_traps_ ? 0 : agent::kPerformsTsc) |
+                                  (space_->hidden_variable ? agent::kLeavesFiles : 0));
+    wanted = {1, may, slot, agent::kPerforms, wanted.ask, calls};
   }
   if (!agent::set_conduct(memory(), area_, wanted)) return Resume::ToSyscall;
   conducts_ = agents;
@@ -193,48 +231,6 @@ void TaskLife::give_slot_back() {
   slot_ring_.reset();
 }
 
-// Everything that agents have recorded since the task was resumed stands before what happens now.
-void TaskLife::take_records() {
-  bool at_rest = false;
-  if (task_.is_stopped()) {
-    const Regs now = stopped().regs();
-    at_rest = !agent::is_code(now.rip) || agent::question_of(now) != agent::Question::None;
-  }
-  session_.exchange().take_records(at_rest);
-  recorded_at_.reset();
-}
-
-void TaskLife::note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base) {
-  CallBatch batch;
-  batch.tid = Tid(tid());
-  batch.counted_from = counted_from_;
-  batch.has_fs_base = knows_fs_base;
-  batch.frame = last_seen_;
-  batch.before = calls.before;
-  batch.count = calls.count;
-  batch.records = calls.records;
-  session_.note("system calls performed by the agent", calls.count);
-  recorded_at_ = Ticks(counted_from_ - calls.ticks_left);
-  if (calls.kind == agent::RecordKind::Complete) return session_.append(batch);
-  auto event = CallBatchReader(batch).next();
-  if (!event) throw sched::EndRecording{fmt::format("task {}: {}", tid(), event.error().text)};
-  auto& body = std::get<SyscallEvent>(event->body);
-  in_flux_.clear();
-  begun_.reset();
-  body.phase = SyscallEvent::Phase::Exit;
-  if (calls.kind == agent::RecordKind::Enter) {
-    body.phase = SyscallEvent::Phase::Enter;
-    begun_.emplace();
-    begun_->call = syscalls::call_of(body.regs);
-    begun_->notes = syscalls::note_entry(begun_->call, memory());
-    begun_->decision = syscalls::decide(begun_->call);
-    begun_->event.regs = body.regs;
-    begun_->enter_logged = true;
-    note_in_flux(*begun_);
-  }
-  session_.append(tid(), std::move(event->body), event->ticks);
-}
-
 bool TaskLife::has_met_probe(const Stop& stop) {
   if (!session_.probe() || stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP) return false;
   if (!session_.probe()->met(stopped(), stopped().siginfo())) return false;
@@ -243,8 +239,8 @@ bool TaskLife::has_met_probe(const Stop& stop) {
 }
 
 // A task that was stopped while it waits in the agent, which has the baton now, leaves that wait as if it had made the
-// call itself: interrupted, or just returned. Not when it only asks for the baton, or has it already and writes down how
-// the call ended.
+// call itself: interrupted, or just returned. Not when it only asks for the baton, or has it already and writes down
+// how the call ended.
 void TaskLife::leave_wait(const Stop& stop) {
   const Regs now = stopped().regs();
   if (agent::question_of(now) == agent::Question::Baton) return;
@@ -294,26 +290,31 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
     case agent::Question::Call: {
       auto asked = agent::program_state(memory(), space_->patches, area_, at_call);
       if (!asked) throw sched::EndRecording{fmt::format("task {} has lost its area", tid())};
-      let_call(asked->regs);
+      let_call(asked->regs, asked->conduct);
       break;
     }
     case agent::Question::Baton:
       goes_on_in_agent_ = true;
       break;
+    case agent::Question::Script:
+      break;  // seen where it was asked for
     case agent::Question::None:
-      let_call(at_call);
+      let_call(at_call, memory().get<agent::Conduct>(area_ + agent::kConduct).value_or(agent::Conduct()));
       break;
   }
   at_dispatch_ = false;
   return signal_;
 }
 
-// The task stands in front of a call: it is taken through it with stops.
-void TaskLife::let_call(const Regs& before) {
+// The task stands in front of a call.
+void TaskLife::let_call(const Regs& before, const agent::Conduct& had) {
   stopped().set_regs(before);
-  traced_once_ = true;
-  auto left = memory().get<agent::Conduct>(area_ + agent::kConduct);
-  exhausted_ = left && left->calls_left == 0;
+  exhausted_ = had.calls_left == 0;
+  if (make_call_here(before)) {
+    if (!deferred_.empty()) signal_ = take_deferred(stopped().regs());
+    return;
+  }
+  traced_once_ = true;  // it is taken through it with stops
 }
 
 // Behind a call that the agent has performed, before anything was executed.
@@ -342,7 +343,7 @@ void TaskLife::give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arri
   auto call = [&](std::int64_t number, std::initializer_list<std::uint64_t> args) {
     return tracee::recorded_call(task, space_->memory, *space_->call_gadget, number, args, &arrived);
   };
-  if (dispatched_) call(SYS_prctl, {kSetDispatch, kDispatchOff, 0, 0, 0});
+  if (dispatched_) call(SYS_prctl, {agent::kSetSyscallUserDispatch, kDispatchOff, 0, 0, 0});
   const std::uint64_t scratch = area_.value + agent::kScratch;
   if (process_->program_sigsys &&
       space_->memory.write(scratch, process_->program_sigsys->data(), sizeof *process_->program_sigsys)) {
@@ -356,7 +357,14 @@ void TaskLife::give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arri
 void TaskLife::prepare_for_call(const syscalls::Call& call) {
   constexpr std::uint64_t kSetSeccomp = 22;  // PR_SET_SECCOMP
   const bool filters = call.nr == SYS_seccomp || (call.nr == SYS_prctl && call.args[0] == kSetSeccomp);
-  const bool dispatches = call.nr == SYS_prctl && call.args[0] == kSetDispatch;
+  const bool dispatches = call.nr == SYS_prctl && call.args[0] == agent::kSetSyscallUserDispatch;
+  // READ_IMPLIES_EXEC (personality(2)) would make code of whatever is mapped.
+  if (filters || call.nr == SYS_personality) expect_tsc_anywhere();
+  if (filters && !tsc_traps_) {
+    const Regs entry = stopped().regs();
+    settle_tsc();
+    enter_again(entry);
+  }
   if (filters || dispatches) process_->no_agent = true;
   const bool unshares = (call.nr == SYS_unshare && (call.args[0] & CLONE_FILES) != 0) ||
                         (call.nr == SYS_close_range && (call.args[2] & 2) != 0);  // CLOSE_RANGE_UNSHARE

@@ -24,23 +24,44 @@ constexpr unsigned long kHasFsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
 
 }  // namespace
 
-Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd, std::uint64_t room) {
-  const std::string path = fmt::format("/proc/{}/fd/{}", pid, fd);
-  const Fd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
+CallRing::CallRing(void* memory, Fd file, std::uint64_t room)
+    : memory_(static_cast<std::uint8_t*>(memory)), file_(std::move(file)) {
+  header().generation = 1;
+  header().room = std::min(room, agent::kRecordsRoom);
+  if ((getauxval(AT_HWCAP2) & kHasFsgsbase) != 0) header().flags = agent::kReadsFsBase;
+}
+
+Result<std::shared_ptr<CallRing>> CallRing::map(Fd file, const std::string& name, std::uint64_t room) {
   void* memory = file
                      ? mmap(nullptr, agent::kRingSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file.get(), 0)
                      : MAP_FAILED;
-  if (memory == MAP_FAILED) return fail_errno(path);
-  auto ring = std::shared_ptr<CallRing>(new CallRing(memory));
-  ring->header().generation = 1;
-  ring->header().room = std::min(room, agent::kRecordsRoom);
-  if ((getauxval(AT_HWCAP2) & kHasFsgsbase) != 0) ring->header().flags = agent::kReadsFsBase;
-  return ring;
+  if (memory == MAP_FAILED) return fail_errno(name);
+  return std::shared_ptr<CallRing>(new CallRing(memory, std::move(file), room));
+}
+
+Result<std::shared_ptr<CallRing>> CallRing::map(pid_t pid, int fd, std::uint64_t room) {
+  const std::string path = fmt::format("/proc/{}/fd/{}", pid, fd);
+  return map(Fd(open(path.c_str(), O_RDWR | O_CLOEXEC)), path, room);
+}
+
+Result<std::shared_ptr<CallRing>> CallRing::create(std::uint64_t room) {
+  constexpr char kName[] = "calls";
+  Fd file(memfd_create(kName, MFD_CLOEXEC));
+  if (!file || ftruncate(file.get(), agent::kRingSize) < 0) return fail_errno("cannot create a memory file");
+  return map(std::move(file), kName, room);
 }
 
 CallRing::~CallRing() { munmap(memory_, agent::kRingSize); }
 
-Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest) {
+// A task that has the baton back may still make one record of the beginning of its call and the end: then the beginning
+// is not for good.
+bool CallRing::may_be_reopened(agent::RecordKind kind) const {
+  if (kind != agent::RecordKind::Enter) return false;
+  const auto slot = static_cast<std::size_t>(std::ranges::find(slots_, holder_) - slots_.begin());
+  return slot < slots_.size() && std::atomic_ref(header().slots[slot].state).load() == agent::SlotState::Ends;
+}
+
+Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest, bool for_good) {
   const auto damaged = [](const std::string& what) {
     return fail(ErrorKind::System, "the agent's records are damaged" + what);
   };
@@ -61,13 +82,20 @@ Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest) {
     const bool continues = kind == agent::RecordKind::Complete && !all.empty() && all.back().kind == kind;
     if (!continues) all.push_back({kind, holder_, last_, 0, 0, rest.first(0)});
     std::span<const std::uint8_t> left = rest;
+    const CallWords before = last_;
     const auto call = take_call(left, last_);
     if (!call) return damaged(": " + call.error().text);
+    if (left.empty() && !at_rest && !for_good && may_be_reopened(kind)) {
+      all.pop_back();
+      last_ = before;
+      taken_ = used - rest.size();
+      break;
+    }
     all.back().records = {all.back().records.data(), all.back().records.size() + size};
     ++all.back().count;
     all.back().ticks_left = call->record.ticks_left;
     rest = rest.last(left.size());
-    if (kind > agent::RecordKind::Switch) return damaged("");
+    if (kind > agent::RecordKind::Special) return damaged("");
     if (kind != agent::RecordKind::Switch) continue;
     holder_ = all.back().tid = in_slot(static_cast<std::uint32_t>(call->record.ret));
     if (holder_ == 0) return damaged("");

@@ -11,9 +11,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "format/calls.h"
+#include "format/file_io.h"
 #include "format/result.h"
 #include "tracee/agent/layout.h"
 
@@ -23,9 +25,15 @@ class CallRing {
  public:
   // Maps the memory that the task `pid` has as its descriptor `fd`, agent::kRingSize bytes; so many are for records.
   static Result<std::shared_ptr<CallRing>> map(pid_t pid, int fd, std::uint64_t room = agent::kRecordsRoom);
+  // New memory, which this process has as file().
+  static Result<std::shared_ptr<CallRing>> create(std::uint64_t room);
   ~CallRing();
   CallRing(const CallRing&) = delete;
   CallRing& operator=(const CallRing&) = delete;
+
+  int file() const { return file_.get(); }
+  // Threads of one program alone may take all slots.
+  bool has_room_for_program() const { return slots_.size() < agent::kMaxSlots / 2; }
 
   // What the agent knows of descriptors is out of date.
   void forget_descriptors() { ++header().generation; }
@@ -41,14 +49,16 @@ class CallRing {
     std::span<const std::uint8_t> records;  // as in a trace; what their extents say is not verified
   };
   // Shows bytes that are kept until the next time. `at_rest`: no agent is about to add another, so their room is used
-  // again. Error: it holds what no agent writes.
-  Result<std::vector<Calls>> take(bool at_rest);
+  // again. `for_good`: nor will the task that has the baton. Error: it holds what no agent writes.
+  Result<std::vector<Calls>> take(bool at_rest, bool for_good = false);
 
   // Slots of tasks that hand the baton on by themselves. nullopt: all are taken.
   std::optional<std::uint32_t> take_slot(pid_t tid);
   void give_slot_back(std::uint32_t slot);
   pid_t in_slot(std::uint32_t slot) const;  // 0: nobody
-  bool has_tasks() const { return std::ranges::any_of(slots_, [](pid_t tid) { return tid != 0; }); }
+  bool has_tasks() const {
+    return std::ranges::any_of(slots_, [](pid_t tid) { return tid != 0; });
+  }
   agent::SlotState state(std::uint32_t slot) const { return header().slots[slot].state; }
   void set_running(std::uint32_t slot);
   // Whom it was chosen for, those that sleep for it, the longest first.
@@ -66,9 +76,12 @@ class CallRing {
   bool knows_fs_base() const { return (header().flags & agent::kReadsFsBase) != 0; }
 
  private:
-  explicit CallRing(void* memory) : memory_(static_cast<std::uint8_t*>(memory)) {}
+  CallRing(void* memory, Fd file, std::uint64_t room);
+  static Result<std::shared_ptr<CallRing>> map(Fd file, const std::string& name, std::uint64_t room);
+  bool may_be_reopened(agent::RecordKind kind) const;
   agent::RingHeader& header() const { return *reinterpret_cast<agent::RingHeader*>(memory_); }
   std::uint8_t* memory_;
+  Fd file_;
   std::uint64_t taken_ = 0;  // bytes of records
   CallWords last_;           // of the last one taken
   pid_t holder_ = 0;         // whose calls come next

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "recorder/extent_list.h"
@@ -18,6 +20,7 @@
 #include "recorder/task_life.h"
 #include "syscalls/abi.h"
 #include "syscalls/effects.h"
+#include "tracee/agent/buffered.h"
 #include "tracee/broken.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
@@ -31,11 +34,6 @@ using tracee::Stop;
 namespace {
 
 bool is_restart(std::int64_t ret) { return syscalls::was_interrupted(ret) && ret != -EINTR; }
-
-// What ld.so does first after it has read its environment.
-bool looks_at_files(std::uint32_t number) {
-  return number == SYS_access || number == SYS_faccessat || number == SYS_open || number == SYS_openat;
-}
 
 }  // namespace
 
@@ -59,10 +57,11 @@ TaskLife::OpenCall TaskLife::open_call(const Regs& entry) {
   if (resumes) open.call = interrupted_->call;
   open.decision = syscalls::decide(open.call);
   if (syscalls::opens_direct(open.call, memory())) session_.reads_directly = true;
-  open.notes = resumes ? interrupted_->notes : syscalls::note_entry(open.call, memory());
+  tracee::ReadAhead arguments(memory());
+  open.notes = resumes ? interrupted_->notes : syscalls::note_entry(open.call, arguments);
   open.notes.whole_buffers = session_.reads_directly;
   ExtentList inputs;
-  syscalls::capture_inputs(open.call, memory(), inputs);
+  syscalls::capture_inputs(open.call, arguments, inputs);
   inputs.read_into(open.event.extents, memory());
   open.event.noted = open.decision.noted;
   if (open.decision.noted) session_.note(fmt::format("unknown command of {}", syscalls::row(open.call.nr).name));
@@ -104,7 +103,7 @@ int TaskLife::on_syscall() {
   if (session_.keeps_ring()) entry_xstate_ = stopped().xstate();
   prepare_for_call(open.call);
   const bool executes = open.call.nr == SYS_execve || open.call.nr == SYS_execveat;
-  if (executes) {
+  if (executes && tsc_traps_) {
     trap_tsc(false);
     enter_again(entry);
   }
@@ -140,10 +139,54 @@ int TaskLife::on_syscall() {
     stop = task_.run_call([&] { log_enter(open); });  // the end of a vfork changes nothing by itself
   }
   finish_call(open);
-  if (executes) trap_tsc(true);
   if (made_task) task_.after_birth();
   // What came while the task made calls for us: it still stands behind its own.
   return deferred_.empty() ? 0 : take_deferred(stopped().regs());
+}
+
+// A call that never waits, and that the kernel makes alike wherever it stands: the agent makes it for the supervisor,
+// which takes one stop instead of two. Anything else that is special about it leaves it to on_syscall(). False: not
+// made.
+bool TaskLife::make_call_here(const Regs& before) {
+  switch (before.rax) {
+    case SYS_brk:
+    case SYS_mmap:
+    case SYS_mprotect:
+    case SYS_munmap:
+    case SYS_mremap:
+    case SYS_prlimit64:
+    case SYS_rseq:
+    case SYS_set_robust_list:
+    case SYS_set_tid_address:
+      break;
+    default:
+      return false;
+  }
+  if (!deferred_.empty() || stops_anywhere() || session_.keeps_ring() || session_.ledger()) return false;
+  Regs entry = before;
+  entry.rip = entry.rcx = before.rip + 2;
+  entry.r11 = before.eflags;
+  entry.orig_rax = before.rax;
+  entry.rax = static_cast<std::uint64_t>(-ENOSYS);
+  const syscalls::Call call = syscalls::call_of(entry);
+  if (writes_to_code(call) || maps_socket(call) || syscalls::decide(call).blocking != syscalls::Blocking::Never)
+    return false;
+  require_64_bit_call(entry);
+  OpenCall open = open_call(entry);
+  Regs after = entry;
+  if (open.decision.policy == Policy::Refuse) {
+    session_.refused(syscalls::row(call.nr).name);
+    after.rax = static_cast<std::uint64_t>(-open.decision.error);
+  } else if (open.decision.policy == Policy::Record || open.decision.policy == Policy::Memory) {
+    tracee::WantedCall wanted{call.nr, {}};
+    std::ranges::copy(call.args, wanted.args.begin());
+    after.rax = static_cast<std::uint64_t>(call_in_a_row({&wanted, 1}).front());
+  } else {
+    return false;
+  }
+  stopped().set_regs(after);
+  complete_call(open, after);
+  return true;
 }
 
 // CLONE_UNTRACED would let a task escape; a kernel that does not know a flag says EINVAL.
@@ -226,7 +269,7 @@ void TaskLife::complete_call(OpenCall& open, Regs after) {
   syscalls::capture_outputs(open.call, open.notes, event.ret, memory(), outputs);
   outputs.read_into(event.extents, memory());
   note_written_memory(open);
-  if (space_->hidden_variable && looks_at_files(open.call.nr)) {
+  if (space_->hidden_variable && agent::looks_at_files(open.call.nr)) {
     event.extents.push_back(take_back(memory(), *space_->hidden_variable));
     space_->hidden_variable.reset();
   }

@@ -44,7 +44,9 @@ Ticks TaskLife::ticks() {
     if (!task_.is_stopped()) return last_ticks_;
     if (auto now = counter_->read()) last_ticks_ = *now;
   } else if (counts()) {
+    if (task_.is_stopped() && counted_at_ == task_.resumed()) return last_ticks_;
     if (auto left = agent::counter(memory(), area_)) last_ticks_ = Ticks(counted_from_ - *left);
+    if (task_.is_stopped()) counted_at_ = task_.resumed();
   }
   return last_ticks_;
 }
@@ -60,6 +62,8 @@ void TaskLife::count_down(std::uint64_t least) {
   }
   const std::uint64_t stop = agent::next_stop(now.value + least);
   if (agent::set_counter(memory(), area_, stop - now.value)) counted_from_ = stop;
+  // What it may be set back to counts what it has counted once more.
+  counted_at_.reset();
 }
 
 void TaskLife::stop_soon() {
@@ -70,6 +74,7 @@ void TaskLife::stop_soon() {
 // A call by the task itself, at a stop where its registers can be changed; they are what they were afterwards.
 std::int64_t TaskLife::call_remotely(std::int64_t number, std::initializer_list<std::uint64_t> args) {
   const Regs regs = stopped().regs();
+  stands_behind_script_ = false;
   std::vector<siginfo_t> arrived;
   const std::int64_t result = tracee::recorded_call(stopped(), memory(), *space_->call_gadget, number, args, &arrived);
   stopped().set_regs(regs);
@@ -77,6 +82,34 @@ std::int64_t TaskLife::call_remotely(std::int64_t number, std::initializer_list<
     if (!is_interrupt(info)) defer(info);
   }
   return result;
+}
+
+// Several, up to the first that fails. By the agent it takes one stop, after which a signal can't be delivered unseen
+// (live()).
+std::vector<std::int64_t> TaskLife::call_in_a_row(std::span<const tracee::WantedCall> calls) {
+  std::vector<std::int64_t> results;
+  if (dispatched_ && (stopped().signal_mask() >> (SIGSYS - 1) & 1) == 0) {
+    std::vector<siginfo_t> arrived;
+    for (bool go_on = true; go_on && !calls.empty();) {
+      const auto some = calls.first(std::min(calls.size(), agent::kMostScriptCalls));
+      const auto made = tracee::recorded_calls(stopped(), memory(), some, arrived);
+      results.insert(results.end(), made.begin(), made.end());
+      calls = calls.subspan(some.size());
+      go_on = made.size() == some.size() && !tracee::is_error(made.back());
+    }
+    stands_behind_script_ = true;
+    conducts_ = true;  // as far as its memory says
+    for (const siginfo_t& info : arrived) {
+      if (!is_interrupt(info)) defer(info);
+    }
+    return results;
+  }
+  for (const tracee::WantedCall& call : calls) {
+    const auto& a = call.args;
+    results.push_back(call_remotely(static_cast<std::int64_t>(call.number), {a[0], a[1], a[2], a[3], a[4], a[5]}));
+    if (tracee::is_error(results.back())) break;
+  }
+  return results;
 }
 
 void TaskLife::map_agent() {
@@ -104,6 +137,7 @@ bool TaskLife::prepare_counter(const tracee::RemoteMemory& memory, RemoteAddr ar
 void TaskLife::begin_counting(RemoteAddr area, Ticks ticks) {
   area_ = area;
   last_ticks_ = ticks;
+  counted_at_.reset();
   auto left = agent::counter(memory(), area);
   counted_from_ = ticks.value + left.value_or(0);
 }
@@ -149,6 +183,8 @@ bool TaskLife::answer_agent(const Regs& at_call) {
       goes_on_in_agent_ = true;
       task_.run(Resume::ToSyscall);
       return true;
+    case agent::Question::Script:
+      break;  // seen where it was asked for
   }
   return false;
 }

@@ -14,9 +14,9 @@ void Exchange::leave_to(const std::shared_ptr<CallRing>& ring, std::uint32_t slo
   theirs_ = true;
 }
 
-void Exchange::take_records(bool at_rest) {
+void Exchange::take_records(bool at_rest, bool for_good) {
   if (!ring_) return;
-  const auto taken = ring_->take(at_rest);
+  const auto taken = ring_->take(at_rest, for_good);
   if (!taken) throw sched::EndRecording{taken.error().text};
   for (const CallRing::Calls& calls : *taken) {
     if (calls.kind == agent::RecordKind::Switch) {

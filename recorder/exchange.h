@@ -19,7 +19,7 @@ class Exchange final : public sched::Exchange {
   void leave_to(const std::shared_ptr<CallRing>& ring, std::uint32_t slot);
   // What the tasks have recorded goes to the log; it stands before what happens now. Throws sched::EndRecording.
   // `at_rest`: none is about to record more.
-  void take_records(bool at_rest);
+  void take_records(bool at_rest, bool for_good = false);
 
   bool is_theirs() const override { return theirs_; }
   pid_t holder() const override;

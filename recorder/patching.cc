@@ -2,6 +2,7 @@
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -173,55 +174,62 @@ void TaskLife::apply_plan(const Patching& patching) {
   const tracee::PatchedModule& module = patching.module;
   auto stored = session_.store_plan(patching.made);
   if (!stored) throw sched::EndRecording{stored.error().text};
-  const std::uint64_t size = module.plan->block.size();
-  const BlockFile from = open_block(patching, *stored);
-  const auto map_block = [&](std::uint64_t flags, std::uint64_t fd, std::uint64_t offset) {
-    const auto at = call_remotely(SYS_mmap, {module.block.value, size, std::uint64_t{PROT_READ | PROT_EXEC},
-                                             flags | MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, offset});
-    return at == static_cast<std::int64_t>(module.block.value);
-  };
-  const bool filled = from.fd && map_block(0, *from.fd, from.offset);
   std::string why;
-  if (!filled && !map_block(MAP_ANONYMOUS, ~0ull, 0)) {
-    why = "no memory for trampolines";
-  } else if (module.plan->needs_vsyscall_twin() && !map_vsyscall_twin()) {
+  if (module.plan->needs_vsyscall_twin() && !map_vsyscall_twin()) {
     why = "no room for what stands for the vsyscall page";
-  } else if (!(filled && from.is_image ? map_image(patching, *from.fd) : write_edits(patching, filled))) {
-    why = "its memory is not what its file says";
+  } else if (const BlockFile from = open_block(patching, *stored);
+             !from.is_image || !map_image(patching, *from.fd, from.offset)) {
+    why = write_edits(patching, from.is_image ? BlockFile() : from);
   }
+  if (!why.empty()) return session_.note(fmt::format("not patched, {}: {}", why, module.name));
+  session_.applied(module.plan, stored->id);
+  session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, module.text, module.block, stored->id, module.name});
+}
+
+tracee::WantedCall TaskLife::mapping_of_block(const tracee::PatchedModule& module, std::uint64_t flags,
+                                              std::uint64_t fd, std::uint64_t offset) {
+  return {SYS_mmap,
+          {module.block.value, module.plan->block.size(), PROT_READ | PROT_EXEC,
+           flags | MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, offset}};
+}
+
+// Into the process's own pages. Gives what went wrong.
+std::string TaskLife::write_edits(const Patching& patching, const BlockFile& from) {
+  const tracee::PatchedModule& module = patching.module;
+  const auto is_mapped = [&](const tracee::WantedCall& call) {
+    return call_in_a_row({&call, 1}).front() == static_cast<std::int64_t>(module.block.value);
+  };
+  const bool filled = from.fd && is_mapped(mapping_of_block(module, 0, *from.fd, from.offset));
   if (from.fd) call_remotely(SYS_close, {*from.fd});
-  if (why.empty()) {
-    session_.applied(module.plan, stored->id);
-    session_.append(tid(), PatchEvent{PatchEvent::Kind::Applied, module.text, module.block, stored->id, module.name});
-    return;
-  }
-  if (why != "no memory for trampolines") call_remotely(SYS_munmap, {module.block.value, size});
-  session_.note(fmt::format("not patched, {}: {}", why, module.name));
-}
-
-bool TaskLife::write_edits(const Patching& patching, bool filled) {
+  if (!filled && !is_mapped(mapping_of_block(module, MAP_ANONYMOUS, ~0ull, 0))) return "no memory for trampolines";
   using Block = tracee::PatchedSpace::Block;
-  return space_->patches.apply(memory(), patching.module, filled ? Block::Filled : Block::Empty, patching.untouched);
+  if (space_->patches.apply(memory(), module, filled ? Block::Filled : Block::Empty, patching.untouched)) return {};
+  call_remotely(SYS_munmap, {module.block.value, module.plan->block.size()});
+  return "its memory is not what its file says";
 }
 
-// From the file that is open in the task. The list of blocks comes first: whoever undoes edits that have not been made
-// changes nothing.
-bool TaskLife::map_image(const Patching& patching, std::uint64_t fd) {
+// Trampolines and text from the file that is open in the task, and is closed. The list of blocks comes first: whoever
+// undoes edits that have not been made changes nothing. False: it could not be mapped.
+bool TaskLife::map_image(const Patching& patching, std::uint64_t fd, std::uint64_t block_at) {
   tracee::PatchedModule module = patching.module;
   module.covered = patching.covered;
   struct stat image {};
   if (fstat(patching.image->file->get(), &image) == 0) module.image_inode = image.st_ino;
   space_->patches.begin_image(memory(), module);
+  std::vector<tracee::WantedCall> calls{mapping_of_block(module, 0, fd, block_at)};
   for (const tracee::MapsLine& map : patching.covered) {
-    const auto prot = static_cast<std::uint64_t>(map.prot);
-    const std::int64_t at =
-        call_remotely(SYS_mmap, {map.start.value, map.end - map.start, prot, MAP_PRIVATE | MAP_FIXED, fd, map.offset});
-    if (at == static_cast<std::int64_t>(map.start.value)) continue;
-    space_->patches.undo(memory(), module.text);
-    space_->patches.forget(module.text);
-    return false;
+    calls.push_back({SYS_mmap,
+                     {map.start.value, map.end - map.start, static_cast<std::uint64_t>(map.prot),
+                      MAP_PRIVATE | MAP_FIXED, fd, map.offset}});
   }
-  return true;
+  calls.push_back({SYS_close, {fd}});
+  const auto results = call_in_a_row(calls);
+  if (results.size() == calls.size()) return true;
+  call_remotely(SYS_close, {fd});
+  if (results.size() > 1) call_remotely(SYS_munmap, {module.block.value, module.plan->block.size()});
+  space_->patches.undo(memory(), module.text);
+  space_->patches.forget(module.text);
+  return false;
 }
 
 // What code that calls the vsyscall page is led to.
@@ -246,15 +254,11 @@ std::optional<std::uint64_t> TaskLife::open_remotely(const std::filesystem::path
   if (!memory().write(agent::kArguments, absolute.c_str(), absolute.size() + 1)) return std::nullopt;
   constexpr std::uint64_t kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const auto here = static_cast<std::uint64_t>(std::int64_t{AT_FDCWD});
-  const std::int64_t fd = call_remotely(SYS_openat, {here, agent::kArguments, kOpenFlags, 0});
+  const tracee::WantedCall call{SYS_openat, {here, agent::kArguments, kOpenFlags}};
+  const std::int64_t fd = call_in_a_row({&call, 1}).front();
   if (fd < 0) return std::nullopt;
   // Its path may lead elsewhere than ours.
-  struct stat wanted {
-  }, opened{};
-  if (fstat(verified.get(), &wanted) == 0 && stat(fmt::format("/proc/{}/fd/{}", tid(), fd).c_str(), &opened) == 0 &&
-      wanted.st_dev == opened.st_dev && wanted.st_ino == opened.st_ino) {
-    return static_cast<std::uint64_t>(fd);
-  }
+  if (tracee::has_open(tid(), static_cast<int>(fd), verified.get())) return static_cast<std::uint64_t>(fd);
   call_remotely(SYS_close, {static_cast<std::uint64_t>(fd)});
   return std::nullopt;
 }
@@ -294,6 +298,7 @@ void TaskLife::follow_mappings(const syscalls::Call& call, std::int64_t ret, con
       if (mapping && (args[2] & (kWanted | PROT_WRITE)) == kWanted && (args[3] & MAP_TYPE) == MAP_PRIVATE) {
         patch_module(RemoteAddr(start), *mapping);
       }
+      if ((args[2] & PROT_EXEC) != 0) look_for_tsc(start, args[1]);
       return;
     }
     case SYS_munmap:
@@ -307,7 +312,10 @@ void TaskLife::follow_mappings(const syscalls::Call& call, std::int64_t ret, con
     case SYS_mprotect:
     case SYS_pkey_mprotect:
       if ((args[2] & PROT_EXEC) != 0 && (args[2] & PROT_WRITE) == 0) patch_range(args[0], args[0] + page_up(args[1]));
+      if ((args[2] & PROT_EXEC) != 0) look_for_tsc(args[0], args[1]);
       return;
+    case SYS_shmat:
+      return (args[2] & SHM_EXEC) != 0 ? expect_tsc_anywhere() : void();
     default:
       return;
   }
@@ -431,6 +439,7 @@ void TaskLife::undo_patches(std::uint64_t start, std::uint64_t end) {
   for (const auto& module : space_->patches.modules()) {
     if (!module.undone && module.text.value < end && module.text_end().value > start) touched.push_back(module);
   }
+  if (!touched.empty()) expect_tsc_anywhere();
   for (const auto& module : touched) {
     space_->patches.undo(memory(), module.text);
     session_.append(tid(), PatchEvent{PatchEvent::Kind::Undone, module.text, module.block, {}, module.name});

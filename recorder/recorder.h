@@ -40,7 +40,7 @@ struct Options {
   sched::TickChoice ticks = sched::TickChoice::Auto;  // what counts them; the agent's calls need software
   bool use_agent = true;                              // let code inside the program perform system calls
   // of a task that has made so many, since to set that up costs as much as some stops
-  std::uint32_t agent_after = 48;
+  std::uint32_t agent_after = 0;
   std::uint64_t agent_room = ~0ull;  // for tests: bytes for what the agent records between stops, at least 8192
   int probe_agent = 0;               // for tests: this signal is sent at every instruction of the agent (agent_probe.h)
   std::uint64_t slice = 250'000;     // ticks a task may compute before others have a turn; at least 1

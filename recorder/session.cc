@@ -18,6 +18,7 @@
 
 #include "recorder/plan_choice.h"
 #include "recorder/task_life.h"
+#include "tracee/agent/agent.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
 #include "tracee/remote_call.h"
@@ -55,6 +56,7 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
       manifest_(std::move(manifest)),
       backings_(blobs_),
       plans_(tracee::PlanCache::open(options.plan_cache)),
+      has_dispatch_(prctl(agent::kSetSyscallUserDispatch, 0, 0, 0, 0) == 0),  // off, as it is
       loop_(sched::Policy::seeded(options.seed, options.chaos),
             {.on_switch =
                  [this](pid_t from, pid_t to, SwitchEvent::Reason reason) {
@@ -173,6 +175,40 @@ Result<Session::StoredPlan> Session::store_plan(const tracee::EncodedPlan& plan)
   StoredPlan stored{plan.id, nullptr};
   if (const auto file = blobs_.open_verified(plan.id)) stored.file = std::make_shared<const Fd>(*file);
   return stored_plans_[plan.name] = std::move(stored);
+}
+
+const std::shared_ptr<CallRing>& Session::ring_of_all() {
+  if (std::exchange(tried_ring_of_all_, true)) return ring_of_all_;
+  if (auto ring = CallRing::create(options_.agent_room)) {
+    ring_of_all_ = std::move(*ring);
+    add_ring(ring_of_all_);
+  }
+  return ring_of_all_;
+}
+
+namespace {
+
+bool shows_same(const std::string& one, const std::string& other) {
+  struct stat a {
+  }, b{};
+  return stat(one.c_str(), &a) == 0 && stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+}  // namespace
+
+std::string Session::path_of_ring(pid_t tid) {
+  if (!ring_of_all() || !ring_of_all_->has_room_for_program()) return {};
+  const std::string task = fmt::format("/proc/{}", tid);
+  if (!shows_same(task + "/root", "/") || !shows_same(task + "/ns/pid", "/proc/self/ns/pid") ||
+      !shows_same(task + "/ns/mnt", "/proc/self/ns/mnt"))
+    return {};
+  return fmt::format("/proc/{}/fd/{}", getpid(), ring_of_all_->file());
+}
+
+void Session::ask_tasks_of(const AddressSpace& space) {
+  for (const auto& [tid, life] : lives_) {
+    if (&life->space() == &space) life->ask_soon();
+  }
 }
 
 void Session::forget_descriptors() {

@@ -64,6 +64,7 @@ struct AddressSpace {
   tracee::PatchedSpace patches = {};
   TaskAreas areas = {};
   bool patches_off = false;             // the program uses %gs itself
+  bool tsc_leads_to_agent = false;      // wherever it may be executed: it need not trap (clock.cc)
   std::shared_ptr<CallRing> ring = {};  // of the agent, once a task uses it; forked spaces share it
   bool no_agent = false;                // every call stops
 };
@@ -85,9 +86,10 @@ struct Birthright {
   std::uint64_t clear_child_tid = 0;  // CLONE_CHILD_CLEARTID
   std::optional<cpu_set_t> affinity;  // what the program set, virtually
   int tsc_mode = 1;                   // PR_TSC_ENABLE, as the program sees it
-  bool at_exec = false;               // the recording's first task
-  RemoteAddr area{};                  // the agent's, of the task; 0: it does not count ticks
-  Ticks first_ticks{};                // what its count begins with
+  bool tsc_traps = false;
+  bool at_exec = false;  // the recording's first task
+  RemoteAddr area{};     // the agent's, of the task; 0: it does not count ticks
+  Ticks first_ticks{};   // what its count begins with
 };
 
 class TaskLife;
@@ -160,6 +162,12 @@ class Session {
   // Children that the process is to wait for, as it knows them (space_copy.h); once.
   std::vector<pid_t> children_to_wait_for(pid_t process);
   void add_ring(const std::shared_ptr<CallRing>& ring) { rings_.push_back(ring); }
+  // The ring that all programs of the recording share, which can open it: tasks of them hand over to one another.
+  const std::shared_ptr<CallRing>& ring_of_all();
+  // Under which the task can open that; empty: it can't, or the ring has no slots left for another program.
+  std::string path_of_ring(pid_t tid);
+  // Whether the kernel, and the seccomp filters that tmrec is under, allow Syscall User Dispatch.
+  bool has_dispatch() const { return has_dispatch_; }
   // Ticks until a task is stopped next.
   std::uint64_t slice() { return loop_.policy().ticks(options_.slice); }
 
@@ -173,6 +181,8 @@ class Session {
   // A task has another address space from now on (exec).
   void entered_space(pid_t former, pid_t tid, const std::shared_ptr<AddressSpace>& space);
   void task_ended(pid_t tid);
+  // Their agents ask the supervisor before they go on.
+  void ask_tasks_of(const AddressSpace& space);
   std::shared_ptr<AddressSpace> space_of(pid_t tid) const;  // null: it is not recorded
 
   const Options& options() const { return options_; }
@@ -248,6 +258,9 @@ class Session {
   Foresight foresight_;
   std::unordered_map<std::string, StoredPlan> stored_plans_;
   std::vector<std::weak_ptr<CallRing>> rings_;
+  std::shared_ptr<CallRing> ring_of_all_;
+  bool tried_ring_of_all_ = false;
+  const bool has_dispatch_;
   Exchange exchange_{*this};
   std::optional<AgentProbe> probe_;
   sched::Loop loop_;

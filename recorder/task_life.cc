@@ -29,7 +29,8 @@ TaskLife::TaskLife(Session& session, sched::LoopTask& task, std::shared_ptr<Proc
       space_(std::move(space)),
       clear_child_tid_(inherited.clear_child_tid),
       affinity_(inherited.affinity),
-      tsc_mode_(inherited.tsc_mode) {
+      tsc_mode_(inherited.tsc_mode),
+      tsc_traps_(inherited.tsc_traps) {
   last_ticks_ = inherited.first_ticks;
   if (inherited.area.value != 0) begin_counting(inherited.area, inherited.first_ticks);
 }
@@ -39,9 +40,14 @@ void TaskLife::live(bool at_exec) {
     if (!at_exec && !joined_) start_counter(last_ticks_);
     if (!joined_) stand_at(stopped().regs());
     if (at_exec) enter_program(0);
+    if (!at_exec && !joined_ && is_prepared()) consider_agent();
     int signal = first_stop_ ? handle(*first_stop_) : 0;
     for (;;) {
       at_event_ = false;
+      // From there one would be delivered unseen: one at a call is as good as any.
+      if (signal != 0 && stands_behind_script_) call_remotely(SYS_gettid, {});
+      stands_behind_script_ = false;
+      settle_tsc();
       const Resume how = conduct();
       Stop stop = run_program(how, signal);
       while (has_met_probe(stop)) stop = task_.run(Resume::Continue);  // to that signal
@@ -59,7 +65,7 @@ void TaskLife::live(bool at_exec) {
 }
 
 void TaskLife::stand_joined(const Regs& regs, const Stop& stop, std::vector<siginfo_t> arrived) {
-  joined_ = true;
+  joined_ = tsc_traps_ = true;
   if (tracee::is_interrupted(regs) || stop.kind == Stop::Kind::GroupStop) {
     const Stop now = tracee::stand_interrupted(stopped(), regs, arrived);
     if (now.kind == Stop::Kind::GroupStop) first_stop_ = now;
@@ -156,7 +162,7 @@ std::vector<Extent> TaskLife::memory_written_at_exit(int own_tid) {
 }
 
 void TaskLife::end_of_life() {
-  session_.exchange().take_records(false);  // it may have no registers any more
+  session_.exchange().take_records(false, true);  // it may have no registers any more
   ExitEvent event;
   bool at_exit_stop = task_.await_exit_stop();
   if (at_exit_stop) {

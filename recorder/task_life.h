@@ -4,6 +4,8 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "format/snapshot.h"
@@ -13,6 +15,7 @@
 #include "syscalls/capture.h"
 #include "syscalls/decide.h"
 #include "syscalls/table.h"
+#include "tracee/remote_call.h"
 
 namespace tmrec::recorder {
 
@@ -49,6 +52,8 @@ class TaskLife {
   void note_agent_calls(const CallRing::Calls& calls, bool knows_fs_base);
   // Where it stood when its agent recorded last, and has been since, if it has given the baton away.
   std::optional<Ticks> recorded_at() const { return recorded_at_; }
+  // Its agent asks at the next call, and at the end of one that it makes.
+  void ask_soon();
   void give_up_agent(tracee::Stopped& task, std::vector<siginfo_t>& arrived) const;
   // A task that is joined in the middle of its life, before it runs: its program is patched; it stands with `regs` as
   // it stood in `stop`, and signals have arrived.
@@ -81,6 +86,7 @@ class TaskLife {
   void count_down(std::uint64_t least);
   void stop_soon();
   std::int64_t call_remotely(std::int64_t number, std::initializer_list<std::uint64_t> args);
+  std::vector<std::int64_t> call_in_a_row(std::span<const tracee::WantedCall> calls);
   bool answer_agent(const Regs& at_call);  // leaves the signal to resume with in signal_
   void stand_at(const Regs& regs);
   bool is_at_boundary(const Regs& now);
@@ -104,18 +110,18 @@ class TaskLife {
   // buffering.cc
   bool may_use_agent() const;
   void consider_agent();
-  bool prepare_ring();
-  bool own_sigsys();
+  bool is_prepared() const;
+  bool can_be_dispatched();
+  bool map_ring(std::int64_t fd);
+  bool make_own_ring();
   void disown_sigsys();
   tracee::Resume conduct();
-  void ask_soon();
   bool take_slot();
   void give_slot_back();
-  void take_records();
   void leave_wait(const tracee::Stop& stop);
   bool has_met_probe(const tracee::Stop& stop);
   std::optional<int> on_dispatch(const siginfo_t& info);
-  void let_call(const Regs& before);
+  void let_call(const Regs& before, const agent::Conduct& had);
   void on_return(const Regs& at_call);
   bool end_failed_copy(const siginfo_t& info, const Regs& now);
   void enter_again(const Regs& entry);
@@ -123,6 +129,19 @@ class TaskLife {
   void forget_descriptors_of(const syscalls::Call& call);
   agent::FdClass class_of(int fd);
   void teach_descriptor(const syscalls::Call& call, std::int64_t ret);
+
+  // clock.cc
+  void trap_tsc(bool on);
+  void settle_tsc();
+  bool tsc_leads_to_agent(RemoteAddr start, RemoteAddr end) const;
+  void look_for_tsc(const std::vector<Mapping>& mappings);
+  void look_for_tsc(std::uint64_t start, std::uint64_t size);
+  void expect_tsc_anywhere();
+  void copy_vdso();
+
+  // records.cc
+  void take_records();
+  void note_special(Event& event);
 
   // patching.cc
   void patch_program(const std::vector<Mapping>& mappings);
@@ -143,8 +162,10 @@ class TaskLife {
   };
   BlockFile open_block(const Patching& patching, const Session::StoredPlan& stored);
   std::optional<std::uint64_t> open_remotely(const std::filesystem::path& path, const Fd& verified);
-  bool write_edits(const Patching& patching, bool filled);
-  bool map_image(const Patching& patching, std::uint64_t fd);
+  static tracee::WantedCall mapping_of_block(const tracee::PatchedModule& module, std::uint64_t flags, std::uint64_t fd,
+                                             std::uint64_t offset);
+  std::string write_edits(const Patching& patching, const BlockFile& from);
+  bool map_image(const Patching& patching, std::uint64_t fd, std::uint64_t block_at);
   bool map_vsyscall_twin();
   void patch_range(std::uint64_t start, std::uint64_t end);
   void follow_mappings(const syscalls::Call& call, std::int64_t ret, const std::optional<MapSource>& mapping);
@@ -163,6 +184,7 @@ class TaskLife {
     SyscallEvent event;  // phase, regs and input extents
     bool enter_logged = false;
   };
+  bool make_call_here(const Regs& before);
   int on_syscall();  // returns the signal to resume with
   void require_64_bit_call(const Regs& entry);
   OpenCall open_call(const Regs& entry);
@@ -199,7 +221,6 @@ class TaskLife {
   RemoteAddr prepare_counting(tracee::Stopped& child, std::uint64_t clone_flags, Ticks first);
   void record_exec(OpenCall& open);
   void trap_cpuid();
-  void trap_tsc(bool on);
   void hide_area(tracee::Stopped& child);
   void begin_patching(Snapshot& snapshot);
   void enter_program(pid_t former);  // at the new program's first instruction
@@ -246,9 +267,11 @@ class TaskLife {
   std::optional<siginfo_t> injected_;    // deferred signal resumed with, not seen at its delivery yet
   std::optional<cpu_set_t> affinity_;    // what the program set, virtually
   int tsc_mode_;                         // PR_SET_TSC, as the program sees it
-  RemoteAddr area_;                      // the agent's, of this task; 0: ticks are not counted
-  std::uint64_t counted_from_ = 0;       // ticks made plus ticks left
+  bool tsc_traps_;
+  RemoteAddr area_;                 // the agent's, of this task; 0: ticks are not counted
+  std::uint64_t counted_from_ = 0;  // ticks made plus ticks left
   Ticks last_ticks_;
+  std::optional<std::uint64_t> counted_at_;      // LoopTask::resumed(), when that was read
   std::unique_ptr<sched::TickCounter> counter_;  // null: in software, in area_
   bool interrupt_set_ = false;                   // for when there are interrupt_at_ ticks
   bool interrupted_by_us_ = false;               // not seen yet
@@ -263,6 +286,7 @@ class TaskLife {
   // The agent: set up for this task, by Syscall User Dispatch; performing its calls now, as its memory says; not for
   // the call that it stands in front of.
   bool dispatched_ = false, conducts_ = false, traced_once_ = false;
+  bool stands_behind_script_ = false;    // stopped by the SIGSYS that ends it
   bool at_dispatch_ = false;             // the task is stopped by SIGSYS instead of at a call
   bool exhausted_ = false;               // it has made so many calls that others have a turn
   unsigned traced_calls_ = 0;            // with a stop, since the agent was last given up

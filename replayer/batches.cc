@@ -167,6 +167,7 @@ Result<void> Session::leave_batch(Task& task, std::size_t calls, const Reached& 
     case agent::Question::Tick:
     case agent::Question::Special:
     case agent::Question::Baton:
+    case agent::Question::Script:
       return fail(
           ErrorKind::Desync,
           fmt::format("expected a system call, came to a {} at {:#x}",

@@ -42,6 +42,7 @@ Stopped& LoopTask::stopped() {
 }
 
 Stop LoopTask::wait_for_stop() {
+  ++resumed_;
   while (!stop_pending_) fiber_.suspend();
   stop_pending_ = false;
   if (is_end(stop_)) throw TaskEnding{};
@@ -74,9 +75,7 @@ Stop LoopTask::park() {
   return wait_for_stop();
 }
 
-bool LoopTask::is_computing() const {
-  return state_ == State::Runs && running_.has_value() && loop_.holder_ == this;
-}
+bool LoopTask::is_computing() const { return state_ == State::Runs && running_.has_value() && loop_.holder_ == this; }
 
 bool LoopTask::others_wait() const { return !loop_.ready_.empty(); }
 
@@ -320,8 +319,8 @@ void Loop::note_sleepers() {
   }
 }
 
-// The tasks hand the baton on. True: it is the loop's again, since whoever has it has stopped; or nobody has, and a task
-// that has stopped could.
+// The tasks hand the baton on. True: it is the loop's again, since whoever has it has stopped; or nobody has, and a
+// task that has stopped could.
 bool Loop::follow_exchange() {
   Exchange& exchange = *callbacks_.exchange;
   const pid_t has_it = exchange.holder();

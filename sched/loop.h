@@ -73,6 +73,8 @@ class LoopTask {
   bool is_stopped() const { return stopped_.has_value(); }
   // The stop reported last.
   const tracee::Stop& last_stop() const { return stop_; }
+  // How often it has been resumed.
+  std::uint64_t resumed() const { return resumed_; }
 
  private:
   friend class Loop;
@@ -97,6 +99,7 @@ class LoopTask {
   std::optional<tracee::Running> running_;
   std::function<void()> on_give_way_;
   std::uint32_t slice_left_ = 0;
+  std::uint64_t resumed_ = 0;
   std::uint32_t priority_ = 0;
 };
 

@@ -132,24 +132,21 @@ void perform_random(const Destination& to, bool seed, Regs& regs) {
 
 bool perform_here(patch::SiteKind kind, const std::vector<std::uint8_t>& code, bool tsc_faults,
                   InstructionEvent& event) {
-  using Kind = InstructionEvent::Kind;
   using patch::SiteKind;
+  const InstructionEvent::Kind what = kind_of(kind);
   Regs after = event.before;
   const Destination to = destination_of(code, after);
   switch (kind) {
     case SiteKind::Rdtsc:
     case SiteKind::Rdtscp:
       if (tsc_faults) return false;
-      event.kind = kind == SiteKind::Rdtsc ? Kind::Rdtsc : Kind::Rdtscp;
-      after = perform(event.kind, after);
+      after = perform(what, after);
       break;
     case SiteKind::Cpuid:
-      event.kind = Kind::Cpuid;
-      after = perform(event.kind, after);
+      after = perform(what, after);
       break;
     case SiteKind::Rdpid: {
       if (!this_cpu().rdpid || to.slot == nullptr) return false;
-      event.kind = Kind::Rdpid;
       std::uint64_t number = 0;
       asm volatile("rdpid %0" : "=r"(number));
       *to.slot = number;
@@ -159,14 +156,12 @@ bool perform_here(patch::SiteKind kind, const std::vector<std::uint8_t>& code, b
     case SiteKind::Rdseed: {
       const bool seed = kind == SiteKind::Rdseed;
       if (!(seed ? this_cpu().rdseed : this_cpu().rdrand) || to.slot == nullptr) return false;
-      event.kind = seed ? Kind::Rdseed : Kind::Rdrand;
       perform_random(to, seed, after);
       break;
     }
     case SiteKind::Xgetbv: {
       const auto which = static_cast<std::uint32_t>(after.rcx);
       if (!this_cpu().xgetbv || which != 0) return false;  // others may fault
-      event.kind = Kind::Xgetbv;
       std::uint32_t low = 0, high = 0;
       asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(which));
       after.rax = low;
@@ -176,6 +171,7 @@ bool perform_here(patch::SiteKind kind, const std::vector<std::uint8_t>& code, b
     default:
       return false;
   }
+  event.kind = what;
   event.after = after;
   return true;
 }
@@ -190,6 +186,29 @@ InstructionEvent answer_special(const PatchedModule& module, const patch::Stop& 
     event.after.rip = module.block.value + stop.resume;
   }
   return event;
+}
+
+InstructionEvent::Kind kind_of(patch::SiteKind kind) {
+  using Kind = InstructionEvent::Kind;
+  using patch::SiteKind;
+  switch (kind) {
+    case SiteKind::Rdtsc:
+      return Kind::Rdtsc;
+    case SiteKind::Rdtscp:
+      return Kind::Rdtscp;
+    case SiteKind::Cpuid:
+      return Kind::Cpuid;
+    case SiteKind::Rdpid:
+      return Kind::Rdpid;
+    case SiteKind::Rdrand:
+      return Kind::Rdrand;
+    case SiteKind::Rdseed:
+      return Kind::Rdseed;
+    case SiteKind::Xgetbv:
+      return Kind::Xgetbv;
+    default:
+      return Kind::Other;
+  }
 }
 
 const char* name_of(InstructionEvent::Kind kind) {

@@ -25,6 +25,9 @@ Regs perform(InstructionEvent::Kind kind, Regs regs);
 InstructionEvent answer_special(const PatchedModule& module, const patch::Stop& stop, const Regs& at_copy,
                                 bool tsc_faults);
 
+// What executes at a place of this kind; Other, if no instruction of these.
+InstructionEvent::Kind kind_of(patch::SiteKind kind);
+
 const char* name_of(InstructionEvent::Kind kind);
 
 }  // namespace tmrec::tracee

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <charconv>
@@ -128,6 +129,13 @@ std::optional<pid_t> thread_group_of(pid_t tid) {
 bool has_seccomp_filter(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   return !status || status_field(*status, "\nSeccomp:", 10).value_or(0) != 0;
+}
+
+bool has_open(pid_t pid, int fd, int own) {
+  struct stat here {
+  }, there{};
+  return fstat(own, &here) == 0 && stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &there) == 0 &&
+         here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
 std::optional<OpenFile> open_file_of(pid_t pid, int fd) {

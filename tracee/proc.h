@@ -46,6 +46,8 @@ struct OpenFile {
   int flags = 0;  // O_*
 };
 std::optional<OpenFile> open_file_of(pid_t pid, int fd);
+// Whether its descriptor `fd` is of the file that this process has as `own`.
+bool has_open(pid_t pid, int fd, int own);
 
 // A line of /proc/PID/maps.
 struct MapsLine {

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include <algorithm>
+
 #include "tracee/agent/agent.h"
 #include "tracee/broken.h"
 #include "tracee/call_room.h"
@@ -115,6 +117,46 @@ Forked recorded_fork(Stopped& task, const RemoteMemory& memory, RemoteAddr vdso,
     forked.pid = 0;
   }
   return forked;
+
+std::vector<std::int64_t> recorded_calls(Stopped& task, const RemoteMemory& memory, std::span<const WantedCall> calls,
+                                         std::vector<siginfo_t>& arrived) {
+  const Regs before = task.regs();
+  const RemoteAddr area(before.gs_base);
+  constexpr std::int64_t kNotMade = 1;
+  std::vector<agent::ScriptCall> script;
+  for (const WantedCall& call : calls) {
+    script.push_back({call.number, {}, kNotMade});
+    std::ranges::copy(call.args, script.back().args);
+  }
+  script.push_back({agent::kEndOfScript, {}, 0});
+  if (!agent::prepare_script(memory, area, restarted(before), script)) throw_broken("the agent's memory is gone");
+  Regs regs = before;
+  regs.rip = agent::script_address().value;
+  regs.orig_rax = ~std::uint64_t{0};
+  task.set_regs(regs);
+  for (;;) {
+    Running running = std::move(task).resume(Resume::Continue);
+    const Stop stop = await_stop(running.tid());
+    if (stop.kind == Stop::Kind::Exited) throw TaskDied{running.tid()};
+    task = std::move(running).stopped();
+    if (stop.kind == Stop::Kind::Exiting) throw TaskDied{task.tid()};
+    if (stop.kind != Stop::Kind::Signal) continue;
+    const siginfo_t info = task.siginfo();
+    if (agent::is_dispatch(info) && agent::question_of(task.regs()) == agent::Question::Script) break;
+    if (raised_by_instruction(info)) throw_broken("the code for remote calls is gone");
+    arrived.push_back(info);
+  }
+  regs = before;
+  regs.fs_base = task.regs().fs_base;
+  task.set_regs(regs);
+  std::vector<std::int64_t> results;
+  if (!memory.read(area.value + agent::kScript, script.data(), script.size() * sizeof script[0])) return results;
+  for (const agent::ScriptCall& call : script) {
+    if (call.result == kNotMade || call.number == agent::kEndOfScript) break;
+    results.push_back(call.result);
+    if (is_error(call.result)) break;
+  }
+  return results;
 }
 
 std::int64_t remote_call(Stopped& task, RemoteAddr gadget, std::int64_t number,

@@ -6,8 +6,10 @@
 // rdx of 0 (System V ABI 3.4.1). Stubs of a replay die with their supervisor, and use the quicker form.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "tracee/remote_memory.h"
@@ -32,6 +34,22 @@ struct Forked {
 };
 Forked recorded_fork(Stopped& task, const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, RemoteAddr gadget,
                      std::vector<siginfo_t>* arrived = nullptr);
+
+// -errno
+constexpr bool is_error(std::int64_t result) { return result < 0 && result > -4096; }
+
+struct WantedCall {
+  std::uint64_t number = 0;
+  std::array<std::uint64_t, 6> args{};
+};
+
+// Several at once, by the agent, up to the first that fails: one stop for all. At most agent::kMostScriptCalls.
+// Precondition: the task has an area, its agent is whole, SIGSYS is not blocked; Syscall User Dispatch is on, or one of
+// the calls switches it on. The task stands at a SIGSYS afterwards, and its registers are what they were, but for what
+// the calls have changed in segment bases; its conduct has to be set. Gives the results of those that were made. Throws
+// TaskDied.
+std::vector<std::int64_t> recorded_calls(Stopped& task, const RemoteMemory& memory, std::span<const WantedCall> calls,
+                                         std::vector<siginfo_t>& arrived);
 
 // `gadget`: address of `syscall; int3` in the task. Changes rax, rcx, r11 and rip (and orig_rax); the caller restores
 // what it needs. Returns the kernel's result (-errno on failure). Signals that arrive meanwhile are appended to

@@ -143,13 +143,25 @@ bool redirect_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t s
   });
 }
 
-bool restore_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+OwnVdso own_vdso() {
   const auto* own = reinterpret_cast<const std::uint8_t*>(getauxval(AT_SYSINFO_EHDR));
   const auto maps = read_maps(getpid());
-  if (own == nullptr || !maps) return false;
+  if (own == nullptr || !maps) return {};
   const auto here = std::ranges::find(*maps, "[vdso]", &MapsLine::name);
-  if (here == maps->end() || here->end - here->start != size) return false;
-  const Bytes theirs = memory.read_some(start, size), ours(own, own + size);
+  if (here == maps->end()) return {};
+  OwnVdso found;
+  found.image.assign(own, own + (here->end - here->start));
+  const bool known = each_entry(found.image, [&](const Entry& entry, std::uint64_t offset, std::uint64_t) {
+    if (entry.syscall == SYS_clock_gettime) found.clock_gettime = offset;
+    if (entry.syscall == SYS_gettimeofday) found.gettimeofday = offset;
+    return true;
+  });
+  return known ? found : OwnVdso();
+}
+
+bool restore_vdso(const RemoteMemory& memory, RemoteAddr start, std::uint64_t size) {
+  const Bytes ours = own_vdso().image, theirs = memory.read_some(start, size);
+  if (ours.empty() || ours.size() != size) return false;
   const auto symbols = find_symbols(ours), same = find_symbols(theirs);
   if (!symbols || !same || symbols->at != same->at || symbols->count != same->count) return false;
   const std::size_t head = symbols->strings + symbols->strings_size;

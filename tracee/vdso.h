@@ -39,6 +39,13 @@ void lead_vdso_to(const RemoteMemory& memory, RemoteAddr start, std::uint64_t si
 // More than any vdso has.
 inline constexpr std::uint64_t kMostOfVdso = 4 * 4096;
 
+// The image as the kernel maps it, and where in it functions are. Empty: there is none, or it is of unknown form.
+struct OwnVdso {
+  Bytes image;
+  std::uint64_t clock_gettime = 0, gettimeofday = 0;  // offsets; 0: not there
+};
+OwnVdso own_vdso();
+
 // Whether `at` holds such instructions.
 bool is_call_gadget(const RemoteMemory& memory, RemoteAddr at);
 

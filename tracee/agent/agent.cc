@@ -84,20 +84,54 @@ std::vector<siginfo_t> kept(const tracee::RemoteMemory& memory, RemoteAddr area)
 }
 
 RemoteAddr call_address() { return RemoteAddr(directory().remote_call); }
+RemoteAddr script_address() { return RemoteAddr(directory().script); }
 
-bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& r) {
-  const SavedRegs saved{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
-                        r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.eflags};
-  return memory.write(area.value + kSaved, &saved, sizeof saved);
+namespace {
+
+SavedRegs saved(const Regs& r) {
+  return {r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+          r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.eflags};
+}
+
+}  // namespace
+
+bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs) {
+  const SavedRegs remote = saved(regs);
+  return memory.write(area.value + kSaved, &remote, sizeof remote);
+}
+
+namespace {
+
+// Of an area, what lies behind each other in it.
+struct ScriptPart {
+  SavedRegs remote;
+  std::uint64_t self;
+  Conduct conduct;
+  ScriptCall script[kMostScriptCalls + 1];
+};
+static_assert(kSelf - kSaved == offsetof(ScriptPart, self) && kConduct - kSaved == offsetof(ScriptPart, conduct) &&
+              kScript - kSaved == offsetof(ScriptPart, script));
+
+}  // namespace
+
+bool prepare_script(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs,
+                    std::span<const ScriptCall> calls) {
+  if (calls.size() > kMostScriptCalls + 1) return false;
+  ScriptPart part{saved(regs), area.value, {.dispatch = 1}, {}};
+  std::ranges::copy(calls, part.script);
+  return memory.write(area.value + kSaved, &part, offsetof(ScriptPart, script) + calls.size_bytes());
 }
 
 std::optional<Regs> way_back(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs) {
-  if (regs.rip < directory().remote_call || regs.rip >= directory().on_sigsys) return std::nullopt;
+  const Directory& at = directory();
+  const bool behind_script = regs.rip >= at.script_asks && regs.rip <= at.script_done;
+  if (!behind_script && (regs.rip < at.remote_call || regs.rip >= at.on_sigsys)) return std::nullopt;
   const auto saved = memory.get<SavedRegs>(area + kSaved);
   if (!saved) return std::nullopt;
   const SavedRegs& s = *saved;
   Regs r = regs;
-  r.rax = s.rax, r.rbx = s.rbx, r.rcx = s.rcx, r.rdx = s.rdx, r.rsi = s.rsi, r.rdi = s.rdi, r.rbp = s.rbp, r.rsp = s.rsp;
+  r.rax = s.rax, r.rbx = s.rbx, r.rcx = s.rcx, r.rdx = s.rdx, r.rsi = s.rsi, r.rdi = s.rdi, r.rbp = s.rbp,
+  r.rsp = s.rsp;
   r.r8 = s.r8, r.r9 = s.r9, r.r10 = s.r10, r.r11 = s.r11, r.r12 = s.r12, r.r13 = s.r13, r.r14 = s.r14, r.r15 = s.r15;
   r.rip = s.rip, r.eflags = s.flags;
   r.orig_rax = ~std::uint64_t{0};
@@ -110,14 +144,17 @@ Question question_of(const Regs& at_call) {
   if (at_call.rip == at.special_asked) return Question::Special;
   if (at_call.rip == at.call_asked) return Question::Call;
   if (at_call.rip == at.woken) return Question::Baton;
+  if (at_call.rip == at.script_done) return Question::Script;
   return at_call.rip == at.returned ? Question::Returned : Question::None;
 }
 
 std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& at_call) {
-  std::uint64_t words[(kScratchR11 + 8) / 8];
+  std::uint64_t words[kScript / 8];
   const Question question = question_of(at_call);
-  if (question == Question::None || question == Question::Baton || !memory.read(area.value, words, sizeof words)) return std::nullopt;
+  const bool of_program = question != Question::None && question != Question::Baton && question != Question::Script;
+  if (!of_program || !memory.read(area.value, words, sizeof words)) return std::nullopt;
   Asked asked{at_call, words[TaskArea::kBlock / 8], static_cast<std::uint32_t>(words[TaskArea::kStop / 8])};
+  std::memcpy(static_cast<void*>(&asked.conduct), &words[kConduct / 8], sizeof asked.conduct);
   asked.regs.rax = words[TaskArea::kScratchRax / 8];
   asked.regs.rcx = words[TaskArea::kScratchRcx / 8];
   asked.regs.r11 = words[kScratchR11 / 8];

@@ -22,7 +22,7 @@
 namespace tmrec::agent {
 
 // Moves with every change of the region's layout or of what its code does.
-inline constexpr std::uint32_t kAbi = 5;
+inline constexpr std::uint32_t kAbi = 6;
 
 constexpr bool overlaps(std::uint64_t start, std::uint64_t end) { return start < kEnd && end > kBase; }
 constexpr RemoteAddr area(std::size_t index) { return RemoteAddr(kAreas + index * kAreaSize); }
@@ -31,6 +31,8 @@ constexpr bool is_area(std::uint64_t addr) {
 }
 constexpr std::size_t index_of_area(RemoteAddr area) { return (area.value - kAreas) / kAreaSize; }
 constexpr bool is_code(std::uint64_t addr) { return addr >= kCode && addr < kCode + kCodeSize; }
+
+inline constexpr int kSetSyscallUserDispatch = 59;  // PR_SET_SYSCALL_USER_DISPATCH, prctl(2); Linux 5.11
 
 // What of the region is executed, and never written to by the program.
 inline constexpr std::uint64_t kExecutable = kFds - kBase;
@@ -65,9 +67,16 @@ std::vector<siginfo_t> kept(const tracee::RemoteMemory& memory, RemoteAddr area)
 
 // Address of a syscall instruction behind which the task, left alone, goes back to the saved registers.
 RemoteAddr call_address();
+// Where it makes the calls that Area::script holds, to ask behind them.
+RemoteAddr script_address();
+// Everything for the task to make such calls, ended by kEndOfScript: what it goes back to, Syscall User Dispatch
+// switched on, and the calls. False: the memory is not there. Its conduct is none of its own afterwards.
+bool prepare_script(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs,
+                    std::span<const ScriptCall> calls);
 // False: the memory is not there.
 bool save_regs(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs);
-// Where a task that was left alone behind that call, and is still on its way back, goes back to; nullopt: it is not there.
+// Where a task that was left alone behind that call, and is still on its way back, goes back to; nullopt: it is not
+// there.
 std::optional<Regs> way_back(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs);
 
 // What a task, stopped at a system call or at the SIGSYS in its place, asks with it.
@@ -78,6 +87,7 @@ enum class Question {
   Call,      // to let it make the call at Asked::regs.rip
   Returned,  // it has made a call, and was to ask
   Baton,     // a call that waited has returned: for the baton, and for room in the ring; goes on within the agent
+  Script,    // it has made the calls that it was to make
 };
 Question question_of(const Regs& at_call);
 
@@ -86,6 +96,7 @@ struct Asked {
   Regs regs;  // at kResume
   std::uint64_t block = 0;
   std::uint32_t stop = 0;  // Tick, Special: index into the plan's stops
+  Conduct conduct = {};
 };
 // What a task has when nobody answers; nullopt: it asks nothing.
 std::optional<Asked> unanswered(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& at_call);

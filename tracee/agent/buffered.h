@@ -13,10 +13,11 @@ namespace tmrec::agent {
 namespace number {
 inline constexpr std::uint32_t kRead = 0, kWrite = 1, kOpen = 2, kClose = 3, kFstat = 5, kPoll = 7, kSigaction = 13,
                                kSigprocmask = 14, kIoctl = 16, kPread = 17, kPwrite = 18, kReadv = 19, kWritev = 20,
-                               kYield = 24, kDup2 = 33, kAccept = 43, kSendto = 44, kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47,
-                               kFcntl = 72, kFstatfs = 138, kFutex = 202, kEpollWait = 232, kOpenat = 257,
-                               kNewfstatat = 262, kPselect = 270, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288, kDup3 = 292,
-                               kPreadv = 295;
+                               kAccess = 21, kYield = 24, kDup2 = 33, kAccept = 43, kSendto = 44, kRecvfrom = 45,
+                               kSendmsg = 46, kRecvmsg = 47, kFcntl = 72, kGettimeofday = 96, kFstatfs = 138,
+                               kFutex = 202, kClockGettime = 228, kEpollWait = 232, kOpenat = 257, kNewfstatat = 262,
+                               kFaccessat = 269, kPselect = 270, kPpoll = 271, kEpollPwait = 281, kAccept4 = 288,
+                               kDup3 = 292, kPreadv = 295;
 inline constexpr std::uint32_t kMost = 511;
 }  // namespace number
 // NOLINTEND(readability-identifier-naming)
@@ -107,11 +108,11 @@ constexpr bool is_supervised(std::uint32_t nr) {
   return false;
 }
 
-// select, pause, nanosleep, connect, wait4, semop, msgsnd, msgrcv, flock, fsync, fdatasync, rt_sigtimedwait, semtimedop,
-// clock_nanosleep, mq_timedsend, mq_timedreceive, waitid, pselect6, getrandom.
+// select, pause, nanosleep, connect, wait4, semop, msgsnd, msgrcv, flock, fsync, fdatasync, rt_sigtimedwait,
+// semtimedop, clock_nanosleep, mq_timedsend, mq_timedreceive, waitid, pselect6, getrandom.
 constexpr bool may_sleep(std::uint32_t nr) {
-  for (const std::uint32_t other :
-       {23u, 34u, 35u, 42u, 61u, 65u, 69u, 70u, 73u, 74u, 75u, 128u, 220u, 230u, 242u, 243u, 247u, number::kPselect, 318u}) {
+  for (const std::uint32_t other : {23u, 34u, 35u, 42u, 61u, 65u, 69u, 70u, 73u, 74u, 75u, 128u, 220u, 230u, 242u, 243u,
+                                    247u, number::kPselect, 318u}) {
     if (other == nr) return true;
   }
   return false;
@@ -194,6 +195,11 @@ constexpr auto all_bufferings() {
 inline constexpr auto kBufferings = all_bufferings();
 
 }  // namespace detail
+
+// What ld.so does first after it has read its environment.
+constexpr bool looks_at_files(std::uint32_t nr) {
+  return nr == number::kAccess || nr == number::kFaccessat || nr == number::kOpen || nr == number::kOpenat;
+}
 
 // Precondition: nr <= number::kMost.
 constexpr Buffering buffering_of(std::uint32_t nr) { return detail::kBufferings[nr]; }

@@ -12,14 +12,15 @@
 #include "syscalls/decide.h"
 #include "syscalls/effects.h"
 #include "tracee/agent/buffered.h"
+#include "tracee/agent/clock.h"
 #include "tracee/agent/hand_over.h"
 #include "tracee/agent/layout.h"
+#include "tracee/agent/special.h"
+#include "tracee/agent/writing.h"
 
 using namespace tmrec;  // NOLINT(google-build-using-namespace): one translation unit, nobody includes it
 
 extern "C" {
-std::uint64_t tmrec_agent_copy(void* to, const void* from, std::uint64_t size);
-
 // Called by the compiler.
 void* memcpy(void* to, const void* from, std::size_t size) {
   void* at = to;
@@ -37,104 +38,6 @@ namespace {
 
 using namespace agent;
 using syscalls::Call;
-
-// Memory of the program, by its own addresses, which may be bad.
-struct LocalMemory {
-  bool read(std::uint64_t addr, void* to, std::size_t size) {
-    return tmrec_agent_copy(to, reinterpret_cast<const void*>(addr), size) == 0;
-  }
-};
-
-CallWords words_of(const Area& area, bool reads_fs_base) {
-  const SavedRegs& r = area.call;
-  std::uint64_t fs_base = 0;
-  if (reads_fs_base) asm volatile("rdfsbase %0" : "=r"(fs_base));
-  return {{r.rax, r.rbx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r12, r.r13, r.r14, r.r15, r.rip,
-           r.flags, fs_base}};
-}
-
-std::uint64_t ticks_left(const Area& area) {
-  return *reinterpret_cast<const volatile std::uint64_t*>(area.known + patch::TaskArea::kCounter);
-}
-
-// Writes a record behind those that are there; nobody sees it before it is committed. Must be made before the call is.
-class Recorder {
- public:
-  explicit Recorder(const Area& area)
-      : header_(*reinterpret_cast<RingHeader*>(kRing)), words_(words_of(area, (header_.flags & kReadsFsBase) != 0)) {
-    begin_ = kRing + sizeof header_ + header_.used;
-    end_ = kRing + sizeof header_ + header_.room;
-    at_ = begin_ + sizeof(CallRecord);
-    overflowed_ = !has_room(sizeof words_);
-    if (overflowed_) return;
-    for (std::size_t i = 0; i < kCallWords; ++i) {
-      if (words_.at[i] == header_.last.at[i]) continue;
-      changed_ |= 1u << i;
-      *reinterpret_cast<std::uint64_t*>(at_) = words_.at[i];
-      at_ += sizeof(std::uint64_t);
-    }
-  }
-  bool has_room(std::uint64_t size) const { return at_ + size <= end_; }
-  bool overflowed() const { return overflowed_; }
-
-  void input(std::uint64_t addr, std::uint64_t size) { add(addr, size, true); }
-  void output(std::uint64_t addr, std::uint64_t size) { add(addr, size, false); }
-
-  void commit(const Area& area, std::int64_t ret, RecordKind kind = RecordKind::Complete) {
-    const std::uint64_t used = finish(area, ret, kind);
-    asm volatile("" : : : "memory");
-    header_.used = used;
-  }
-  // Of a call that will wait. False: not written, the supervisor wants to be asked.
-  bool commit_enter(const Area& area) {
-    const std::uint64_t used = finish(area, 0, RecordKind::Enter);
-    asm volatile("" : : : "memory");
-    return tmrec_agent_commit(&area.conduct.ask, &header_.used, used) != 0;
-  }
-  // Nobody has seen that record, and none stands behind it: it becomes one of the whole call.
-  void reopen() { header_.used = begin_ - kRing - sizeof header_; }
-
- private:
-  std::uint64_t finish(const Area& area, std::int64_t ret, RecordKind kind) {
-    auto& record = *reinterpret_cast<CallRecord*>(begin_);
-    const auto size = static_cast<std::uint32_t>(at_ - begin_);
-    // A record that lacks memory must not be taken for a whole one: the recording ends there.
-    record.size = overflowed_ ? 0 : size | static_cast<std::uint32_t>(kind);
-    record.changed = changed_;
-    record.extents = extents_;
-    record.ret = ret;
-    record.ticks_left = ticks_left(area);
-    for (std::uint32_t rest = changed_; rest != 0; rest &= rest - 1) {
-      const auto i = static_cast<std::size_t>(__builtin_ctz(rest));
-      header_.last.at[i] = words_.at[i];
-    }
-    return begin_ - kRing - sizeof header_ + (overflowed_ ? sizeof record : size);
-  }
-
-  void add(std::uint64_t addr, std::uint64_t size, bool is_input) {
-    if (size == 0) return;
-    if (!has_room(sizeof(CallExtent) + size + 8) || extents_ == CallRecord::kMostExtents) {
-      overflowed_ = true;
-      return;
-    }
-    auto& extent = *reinterpret_cast<CallExtent*>(at_);
-    auto* bytes = reinterpret_cast<std::uint8_t*>(at_ + sizeof extent);
-    const std::uint64_t missing = tmrec_agent_copy(bytes, reinterpret_cast<const void*>(addr), size);
-    if (missing == size) return;
-    size -= missing;
-    extent.addr = addr;
-    extent.size = static_cast<std::uint32_t>(size);
-    extent.is_input = is_input ? 1 : 0;
-    at_ += sizeof extent + padded_to_word(size);
-    ++extents_;
-  }
-
-  RingHeader& header_;
-  const CallWords words_;
-  std::uint64_t begin_, at_, end_;
-  std::uint32_t changed_ = 0, extents_ = 0;
-  bool overflowed_ = false;
-};
 
 std::int64_t perform_call(const Call& call) { return tmrec_agent_syscall(call.nr, call.args); }
 
@@ -202,8 +105,7 @@ std::uint64_t transfer_of(const Call& call, LocalMemory& memory) {
 enum class Answer { No, Yes, Waits };
 Answer yes_if(bool may) { return may ? Answer::Yes : Answer::No; }
 
-Answer may_read(const Call& call, LocalMemory& memory) {
-  if (transfer_of(call, memory) > kLargestTransfer) return Answer::No;
+Answer may_receive(const Call& call) {
   switch (class_of(call.args[0])) {
     case FdClass::File:
     case FdClass::ReadOnly:
@@ -216,15 +118,8 @@ Answer may_read(const Call& call, LocalMemory& memory) {
   }
 }
 
-Answer may_accept(const Call& call) {
-  switch (class_of(call.args[0])) {
-    case FdClass::NoWait:
-      return Answer::Yes;
-    case FdClass::Stream:
-      return is_ready(call.args[0], kPollIn) ? Answer::Yes : Answer::Waits;
-    default:
-      return Answer::No;
-  }
+Answer may_read(const Call& call, LocalMemory& memory) {
+  return transfer_of(call, memory) > kLargestTransfer ? Answer::No : may_receive(call);
 }
 
 // A pipe or socket that is ready takes a page without waiting (fs/pipe.c; net/core/stream.c).
@@ -252,7 +147,8 @@ std::uint64_t flags_of_open(const Call& call) { return call.nr == number::kOpena
 // Whether calls about descriptors may be made here, and what they do to what is known.
 // Opening a FIFO or a device may wait, if not told not to; a file or a directory does not.
 bool may_open(const Call& call) {
-  constexpr std::uint64_t kTruncates = 01000, kNonBlocking = 04000, kDirect = 040000, kCwd = static_cast<std::uint64_t>(-100);
+  constexpr std::uint64_t kTruncates = 01000, kNonBlocking = 04000, kDirect = 040000,
+                          kCwd = static_cast<std::uint64_t>(-100);
   const bool at = call.nr == number::kOpenat;
   if ((flags_of_open(call) & (kTruncates | kDirect)) != 0) return false;
   if ((flags_of_open(call) & kNonBlocking) != 0) return true;
@@ -362,7 +258,7 @@ Answer may_perform(const Call& call, LocalMemory& memory) {
     case Buffering::Write:
       return yes_if(may_write(call, memory));
     case Buffering::Accept:
-      return may_accept(call);
+      return may_receive(call);
     case Buffering::Open:
       return yes_if(may_open(call));
     case Buffering::Fcntl:
@@ -555,42 +451,46 @@ void yield(Area& area) {
 
 }  // namespace
 
-// 1: performed, and recorded; the result is in `call.rax`. 0: not this one.
+// What is to be done at `call.rip` (entry.S). kDone: performed, and recorded; the result is in `call.rax`.
 extern "C" std::uint64_t tmrec_agent_perform(Area* area) {
   const SavedRegs& regs = area->call;
+  if (*reinterpret_cast<const std::uint16_t*>(regs.rip) != kSyscallBytes) return perform_special(*area);
   if (area->conduct.buffers == kRepeats) return repeat(*area);
-  if (area->conduct.ask != 0 || area->conduct.calls_left == 0 || regs.rax > number::kMost) return 0;
+  if (area->conduct.ask != 0 || area->conduct.calls_left == 0 || regs.rax > number::kMost) return kAskCall;
   --area->conduct.calls_left;
+  const bool asks_clock = regs.rax == number::kClockGettime || regs.rax == number::kGettimeofday;
+  if (asks_clock && read_clock(*area) == kDone) return kDone;
   const Call call{static_cast<std::uint32_t>(regs.rax), {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
   const Buffering kind = buffering_of(call.nr);
-  if (kind == Buffering::Never) return 0;
+  if (kind == Buffering::Never) return kAskCall;
+  if ((area->conduct.specials & kLeavesFiles) != 0 && looks_at_files(call.nr)) return kAskCall;
   Recorder recorder(*area);
-  if (kind == Buffering::Yield && !may_yield(*area)) return 0;
+  if (kind == Buffering::Yield && !may_yield(*area)) return kAskCall;
   if (kind == Buffering::Silent || kind == Buffering::Yield) {
-    if (recorder.overflowed()) return 0;
+    if (recorder.overflowed()) return kAskCall;
     const std::int64_t ret = perform_call(call);
     recorder.commit(*area, ret);
     area->call.rax = static_cast<std::uint64_t>(ret);
     if (kind == Buffering::Yield) yield(*area);
-    return 1;
+    return kDone;
   }
   LocalMemory memory;
   Answer answer = may_perform(call, memory);
-  if (answer == Answer::No) return 0;
+  if (answer == Answer::No) return kAskCall;
 
   Record record{call, memory};
   syscalls::capture_inputs(record.signature, call, memory, recorder);
   Room room;
   syscalls::capture_outputs(record.signature, call, record.notes, syscalls::abi::kMaxTransfer, memory, room);
-  if (recorder.overflowed() || !recorder.has_room(room.bytes)) return 0;
+  if (recorder.overflowed() || !recorder.has_room(room.bytes)) return kAskCall;
   std::int64_t ret = 0;
   if (kind == Buffering::Wait && !never_waits(call)) {
     if (!look(call, memory, ret)) answer = Answer::Waits;
   } else if (answer == Answer::Yes) {
     ret = perform_call(call);
   }
-  if (answer == Answer::Waits) return wait(*area, record, recorder, room.bytes) ? 1 : 0;
+  if (answer == Answer::Waits) return wait(*area, record, recorder, room.bytes) ? kDone : kAskCall;
   if (kind == Buffering::Open) learn_opened(call, ret);
   record.finish(*area, recorder, ret);
-  return 1;
+  return kDone;
 }

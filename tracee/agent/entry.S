@@ -16,8 +16,9 @@
 	.set	kDispatch, 224			// Conduct
 	.set	kBuffers, 228
 	.set	kAsk, 232
-	.set	kCall, 240
-	.set	kPerforming, 384
+	.set	kCall, 1264
+	.set	kPerforming, 1408
+	.set	kScript, 240
 	.set	kAreaSize, 8192
 	.set	kRing, 0x55011805f000
 	.set	kBaton, 40			// RingHeader
@@ -63,11 +64,22 @@
 	jmp	*%gs:kResume
 	.endm
 
+	// In rsi: the six arguments of a system call.
+	.macro	load_arguments
+	mov	(%rsi), %rdi
+	mov	16(%rsi), %rdx
+	mov	24(%rsi), %r10
+	mov	32(%rsi), %r8
+	mov	40(%rsi), %r9
+	mov	8(%rsi), %rsi
+	.endm
+
 	.section .entries, "ax", @progbits
 // layout.h, Directory
 	.quad	tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end
 	.quad	tmrec_agent_copy_at, copy_failed, on_sigsys, restorer
 	.quad	looked, looked_end, commits, committed, waited, waited_end, woken
+	.quad	script, script_asks, script_done
 
 	.balign	64, 0xcc
 tick:
@@ -87,12 +99,17 @@ clock:
 	mov	%rcx, %gs:kBlock
 	jmp	call
 	.balign	64, 0xcc
-// A system call instruction, or another that the supervisor performs. No flag may change.
+// A system call instruction, or another whose result is recorded. No flag may change.
 special:
 	mov	%gs:kResume, %rcx
 	movzwl	(%rcx), %ecx
 	lea	-0x050f(%rcx), %ecx		// the bytes of `syscall`
 	jrcxz	call
+	mov	%gs:kBuffers, %ecx
+	jrcxz	ask_special
+	mov	%gs:kPerforming, %rcx
+	jrcxz	begin
+ask_special:
 	mov	%gs:kScratchRcx, %rcx
 	call_supervisor 0x0f7ec002
 special_asked:
@@ -149,8 +166,15 @@ begin:
 	mov	kCall + R11(%rbx), %r11
 	mov	kCall + RAX(%rbx), %rax
 	mov	%gs:kCall + RBX, %rbx
-	jrcxz	ask
-	jmp	performed
+	jrcxz	ask				// special.h: kAskCall
+	lea	-1(%rcx), %rcx
+	jrcxz	1f
+	lea	-1(%rcx), %rcx
+	jrcxz	2f
+	movq	$0, %gs:kPerforming
+	jmp	ask_special
+1:	jmp	performed
+2:	jmp	performed_special
 ask:
 	mov	%gs:kCall + RAX, %rcx
 	mov	%rcx, %gs:kScratchRax
@@ -168,11 +192,12 @@ performed:
 	mov	%gs:kAsk, %ecx
 looked:
 	jrcxz	1f
-	mov	%rax, %gs:kScratchRax
 	mov	%gs:kCall + RIP, %rcx
 	lea	2(%rcx), %rcx
 	mov	%rcx, %gs:kScratchRcx
+ask_behind:
 	mov	%rcx, %gs:kResume
+	mov	%rax, %gs:kScratchRax
 	movq	$0, %gs:kPerforming
 	call_supervisor 0x0f7ec004
 returned:
@@ -181,6 +206,19 @@ returned:
 	lea	2(%rcx), %rcx
 	movq	$0, %gs:kPerforming
 	jmp	*%rcx
+performed_special:
+	// All registers are as the instruction leaves them but rcx.
+	mov	%gs:kAsk, %ecx
+	jrcxz	1f
+	mov	%gs:kCall + RCX, %rcx
+	mov	%rcx, %gs:kScratchRcx
+	mov	%gs:kCall + RIP, %rcx
+	jmp	ask_behind
+1:	mov	%gs:kCall + RIP, %rcx
+	mov	%rcx, %gs:kResume
+	mov	%gs:kCall + RCX, %rcx
+	movq	$0, %gs:kPerforming
+	jmp	*%gs:kResume
 looked_end:
 
 // tmrec_agent_ask(): has the supervisor give this task the baton, and empty the ring.
@@ -205,6 +243,13 @@ committed:
 	inc	%eax
 1:	ret
 
+// Behind the last of a row of calls for the supervisor; with nobody there, the task goes back.
+script_asks:
+	mov	$0x0f7ec006, %eax
+	syscall
+script_done:
+	jmp	go_back
+
 unanswered:
 	// Nobody answered: the instruction is performed where it stands, which the trap on rdtsc must not prevent.
 	mov	%rdi, %gs:kSaved + RDI
@@ -222,12 +267,7 @@ allowed:
 	.hidden	tmrec_agent_syscall
 tmrec_agent_syscall:
 	mov	%rdi, %rax
-	mov	(%rsi), %rdi
-	mov	16(%rsi), %rdx
-	mov	24(%rsi), %r10
-	mov	32(%rsi), %r8
-	mov	40(%rsi), %r9
-	mov	8(%rsi), %rsi
+	load_arguments
 	syscall
 	ret
 
@@ -240,12 +280,7 @@ tmrec_agent_wait:
 	mov	%rdx, %rbx
 	mov	%rcx, %rbp
 	mov	%rdi, %rax
-	mov	(%rsi), %rdi
-	mov	16(%rsi), %rdx
-	mov	24(%rsi), %r10
-	mov	32(%rsi), %r8
-	mov	40(%rsi), %r9
-	mov	8(%rsi), %rsi
+	load_arguments
 	syscall
 waited:	mov	%rax, (%rbp)
 	movl	$kReturned, (%rbx)
@@ -259,6 +294,7 @@ waited_end:
 // zone: a signal may come at any instruction.
 remote_call:
 	syscall
+go_back:
 	mov	%gs:kSaved + RSP, %rsp
 	lea	-256(%rsp), %rsp
 	pushq	%gs:kSaved + FLAGS
@@ -280,6 +316,22 @@ remote_call:
 	mov	%gs:kSaved + R15, %r15
 	mov	%gs:kSaved + RSP, %rsp
 	jmp	*%gs:kSaved + RIP
+
+// Several of them (layout.h, ScriptCall), without a stop in between.
+script:
+	mov	%gs:kSelf, %rbx
+	lea	kScript(%rbx), %rbx
+1:	mov	(%rbx), %rax
+	cmp	$-1, %rax
+	je	script_asks
+	lea	8(%rbx), %rsi
+	load_arguments
+	syscall
+	mov	%rax, 56(%rbx)
+	lea	64(%rbx), %rbx
+	cmp	$-4096, %rax
+	jbe	1b
+	jmp	script_asks
 
 // SIGSYS, with nobody to see it first: from now on the task's calls reach the kernel, this one as well, unless the
 // supervisor had taken the task elsewhere before it was killed. From a question it goes back to the program here, before

@@ -2,6 +2,7 @@
 // (agent.h) must agree on. Freestanding.
 //
 //     kCode    read, execute   entry points first (entry.S), then what performs system calls (calls.cc)
+//     kVdso    read, execute   at the end of that: the kernel's vDSO once more, behind what it reads, then Clocks
 //     kBlocks  read, execute   addresses of the trampoline blocks in this space, 64 bits each, 0 at the end
 //     kArguments               arguments of calls that the supervisor has a task make; of no meaning between calls
 //     kFds     read, write     what is known of the space's file descriptors
@@ -25,6 +26,8 @@ inline constexpr std::uint64_t kBase = 0x5501'1000'0000;
 inline constexpr std::uint64_t kCode = kBase;
 inline constexpr std::uint64_t kEntriesSize = kPage;
 inline constexpr std::uint64_t kCodeSize = 64 * kPage;
+inline constexpr std::uint64_t kVdsoSize = 4 * kPage;
+inline constexpr std::uint64_t kVdso = kCode + kCodeSize - kVdsoSize;
 inline constexpr std::uint64_t kBlocks = kCode + kCodeSize;
 inline constexpr std::uint64_t kBlocksSize = 14 * kPage;
 inline constexpr std::size_t kMaxBlocks = kBlocksSize / 8 - 1;
@@ -49,16 +52,37 @@ struct SavedRegs {
 struct Conduct {
   std::uint8_t dispatch = 0;  // the selector of Syscall User Dispatch (prctl(2)): 1, calls that the agent does not make
                               // raise SIGSYS; 0, all calls reach the kernel
-  std::uint8_t reserved = 0;
-  std::uint16_t slot = 0;        // 1 + the task's in RingHeader::slots; 0: it does not hand the baton on by itself
-  std::uint32_t buffers = 0;     // what the agent does with calls: kLeaves, kPerforms or kRepeats
-  std::uint32_t ask = 0;         // the supervisor wants to be asked at the next call, and at the end of this one
+  std::uint8_t specials = 0;  // what the agent may do besides: kPerformsCpuid and its like
+  std::uint16_t slot = 0;     // 1 + the task's in RingHeader::slots; 0: it does not hand the baton on by itself
+  std::uint32_t buffers = 0;  // what the agent does with calls: kLeaves, kPerforms or kRepeats
+  std::uint32_t ask = 0;      // the supervisor wants to be asked at the next call, and at the end of this one
   std::uint32_t calls_left = 0;  // until it is asked
 };
 
 inline constexpr std::uint32_t kLeaves = 0;    // they are made where they stand
 inline constexpr std::uint32_t kPerforms = 1;  // recording: performs those that it can, and records them
 inline constexpr std::uint32_t kRepeats = 2;   // replay: does what the next record says
+
+inline constexpr std::uint8_t kPerformsCpuid = 1;  // cpuid, xgetbv
+inline constexpr std::uint8_t kPerformsTsc = 2;    // rdtsc, rdtscp, and the vDSO's clocks: they do not trap
+// Calls that look at files are the supervisor's, which then takes back what it lent the program's environment.
+inline constexpr std::uint8_t kLeavesFiles = 4;
+
+// One of the calls that the supervisor has a task make in a row. It ends behind the last, which has no number, or the
+// first that fails.
+struct ScriptCall {
+  std::uint64_t number;
+  std::uint64_t args[6];
+  std::int64_t result;
+};
+inline constexpr std::uint64_t kEndOfScript = ~std::uint64_t{0};
+inline constexpr std::size_t kMostScriptCalls = 15;
+
+// Functions in the agent's copy of the vDSO; 0: there is none, or it may not be called.
+struct Clocks {
+  std::uint64_t clock_gettime, gettimeofday, time;
+};
+inline constexpr std::uint64_t kClocks = kVdso + kVdsoSize - sizeof(Clocks);
 
 inline constexpr std::size_t kMostKept = 4;
 
@@ -69,6 +93,7 @@ struct Area {
   SavedRegs remote;  // while the supervisor has the task make a call
   std::uint64_t self;
   Conduct conduct;
+  ScriptCall script[kMostScriptCalls + 1];
   SavedRegs call;  // the program's registers while the agent performs a call; rip: of the system call instruction
   // 1: the agent performs a call. A handler that runs meanwhile, which no supervisor lets happen, makes its calls where
   // they stand.
@@ -88,13 +113,17 @@ inline constexpr std::uint32_t kPerforming = offsetof(Area, performs);
 inline constexpr std::uint32_t kResult = offsetof(Area, result);
 inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
 inline constexpr std::uint32_t kKept = offsetof(Area, kept_signals);
+inline constexpr std::uint32_t kScript = offsetof(Area, script);
 // entry.S has the same numbers.
-static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 240 && kPerforming == 384);
+static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 1264 &&
+              kPerforming == 1408);
+static_assert(kScript == 240 && sizeof(ScriptCall) == 64 && offsetof(ScriptCall, result) == 56);
 static_assert(kRing == 0x5501'1805'f000);
 static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
 
-// What is known of a descriptor, by the supervisor or by the agent that has opened it. An entry counts only with the ring's generation in it: whatever may change
-// the truth of any entry (a file gets mapped, a descriptor becomes blocking) moves the generation on.
+// What is known of a descriptor, by the supervisor or by the agent that has opened it. An entry counts only with the
+// ring's generation in it: whatever may change the truth of any entry (a file gets mapped, a descriptor becomes
+// blocking) moves the generation on.
 enum class FdClass : std::uint32_t {
   Unknown = 0,
   File = 1,      // reads never wait; no recorded space maps it; not the recording's own output
@@ -151,11 +180,20 @@ inline constexpr std::uint32_t kReadsFsBase = 1;  // the CPU and the kernel let 
 // What a record in the ring is, in the lowest bits of its size, which are 0 in a trace.
 enum class RecordKind : std::uint32_t {
   Complete,
-  Enter,   // of a call in which the task gave the baton away: registers and inputs
-  Exit,    // result and outputs
-  Switch,  // no call: the baton went to the slot CallRecord::ret
+  Enter,    // of a call in which the task gave the baton away: registers and inputs
+  Exit,     // result and outputs
+  Switch,   // no call: the baton went to the slot CallRecord::ret
+  Special,  // no call, but an instruction: SpecialWords, as its one input
 };
 inline constexpr std::uint32_t kKindMask = 7;
+
+// Of an instruction that the agent has performed, besides the words of a call.
+struct SpecialWords {
+  std::uint64_t block;  // TaskArea::kBlock
+  std::uint64_t stop;   // TaskArea::kStop
+  std::uint64_t rcx, r11;
+  std::uint64_t after_rax, after_rbx, after_rcx, after_rdx, after_rip;
+};
 
 inline constexpr std::uint64_t kRecordsRoom = kRingSize - sizeof(RingHeader);
 static_assert(offsetof(RingHeader, baton) == 40);  // entry.S
@@ -166,7 +204,8 @@ constexpr std::uint64_t slot_state(std::uint32_t slot) {
 // The first bytes of the agent's code: where in it things are, as addresses.
 struct Directory {
   std::uint64_t tick, ticked, special, special_asked, call_asked, returned, remote_call, clock, allowed, allowed_end,
-      copy, copy_failed, on_sigsys, restorer, looked, looked_end, commits, committed, waited, waited_end, woken;
+      copy, copy_failed, on_sigsys, restorer, looked, looked_end, commits, committed, waited, waited_end, woken, script,
+      script_asks, script_done;
 };
 
 }  // namespace tmrec::agent
