@@ -131,9 +131,8 @@ bool TaskLife::map_ring(std::int64_t fd) {
 
 // One that only this address space and those forked from it have: the program can't open the recording's.
 bool TaskLife::make_own_ring() {
-  struct rlimit limit {};
   constexpr char kName[] = "calls";
-  if (prlimit(tid(), RLIMIT_FSIZE, nullptr, &limit) < 0 || limit.rlim_cur < agent::kRingSize) return false;
+  if (tracee::limit_of(tid(), RLIMIT_FSIZE).value_or(0) < agent::kRingSize) return false;
   if (!memory().write(agent::kArguments, kName, sizeof kName)) return false;
   const std::int64_t fd = call_remotely(SYS_memfd_create, {agent::kArguments, MFD_CLOEXEC});
   if (fd < 0) return false;

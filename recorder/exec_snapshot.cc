@@ -200,9 +200,7 @@ Result<Snapshot> take_memory(pid_t pid, AddressSpace& space, Session& session, S
     snapshot.brk_start = stat_field(*stat, 47);
     snapshot.brk = std::max(snapshot.brk, snapshot.brk_start);
   }
-  struct rlimit stack {};
-  prlimit(pid, RLIMIT_STACK, nullptr, &stack);
-  snapshot.stack_limit = stack.rlim_cur;
+  snapshot.stack_limit = tracee::limit_of(pid, RLIMIT_STACK).value_or(0);
   if (auto text = tracee::read_file(fmt::format("/proc/{}/personality", pid))) {
     snapshot.personality = static_cast<std::uint32_t>(std::strtoul(text->c_str(), nullptr, 16));
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -129,6 +130,18 @@ std::optional<pid_t> thread_group_of(pid_t tid) {
 bool has_seccomp_filter(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   return !status || status_field(*status, "\nSeccomp:", 10).value_or(0) != 0;
+}
+
+std::optional<std::uint64_t> limit_of(pid_t pid, int resource) {
+  const std::string name = resource == RLIMIT_STACK ? "\nMax stack size" : "\nMax file size";
+  const auto text = read_file(fmt::format("/proc/{}/limits", pid));
+  std::size_t at = text ? text->find(name) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  at = text->find_first_not_of(' ', at + name.size());
+  if (at == std::string::npos) return std::nullopt;
+  std::uint64_t value = RLIM_INFINITY;
+  std::from_chars(text->data() + at, text->data() + text->size(), value);  // "unlimited" leaves it
+  return value;
 }
 
 bool has_open(pid_t pid, int fd, int own) {

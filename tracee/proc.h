@@ -37,6 +37,10 @@ std::uint64_t own_memory(pid_t pid);
 
 std::optional<pid_t> thread_group_of(pid_t tid);
 
+// The soft limit on a resource, RLIMIT_FSIZE or RLIMIT_STACK; RLIM_INFINITY: none. By /proc/PID/limits, which is open where
+// prlimit(2) is not: to one without CAP_SYS_RESOURCE, of a program of another user. nullopt: the task is gone.
+std::optional<std::uint64_t> limit_of(pid_t pid, int resource);
+
 // A seccomp filter judges the task's calls, or may: also true when the task is gone.
 bool has_seccomp_filter(pid_t tid);
 

@@ -117,6 +117,7 @@ Forked recorded_fork(Stopped& task, const RemoteMemory& memory, RemoteAddr vdso,
     forked.pid = 0;
   }
   return forked;
+}
 
 std::vector<std::int64_t> recorded_calls(Stopped& task, const RemoteMemory& memory, std::span<const WantedCall> calls,
                                          std::vector<siginfo_t>& arrived) {
