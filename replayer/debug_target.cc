@@ -199,6 +199,10 @@ Result<void> DebugTarget::insert(const gdbstub::Breakpoint& breakpoint) {
   }
   auto& breakpoints = breakpoints_[viewed_];
   std::erase(breakpoints, breakpoint);
+  const auto watches = [](const gdbstub::Breakpoint& each) { return each.kind > BreakKind::Hardware; };
+  if (watches(breakpoint) && std::ranges::count_if(breakpoints, watches) >= std::ptrdiff_t{kMostFenced}) {
+    return fail(ErrorKind::Usage, fmt::format("at most {} watchpoints", kMostFenced));
+  }
   breakpoints.push_back(breakpoint);
   return {};
 }

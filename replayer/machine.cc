@@ -19,6 +19,8 @@ using tracee::Stop;
 namespace {
 
 constexpr std::uint8_t kTrapInstruction = 0xcc;
+constexpr Stop kStepped{.kind = Stop::Kind::Signal,
+                        .signal = 0};  // no stop of the machine's: an instruction was executed
 
 // Raised, and not reported yet, because the interruption came first.
 bool has_more_to_say(pid_t tid) {
@@ -47,10 +49,36 @@ Result<std::optional<Stop>> Machine::run(Task& task, Resume how) {
     if (armed && stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGTRAP) {
       accessed |= tracee::take_watched(*task.stub);
     }
+    if (stop && stop->kind == Stop::Kind::Signal && stop->signal == SIGSEGV &&
+        fence.has_stopped(task.stub->siginfo())) {
+      const std::uint32_t before = accessed;
+      TMREC_TRY(const auto led_to, pass_fence(task));
+      if (led_to || accessed != before || how == Resume::StepEmulated) return led_to ? led_to : kStepped;
+      continue;
+    }
     const bool interrupted = !stop || is_interruption(*stop);
     if (interrupted && (!told || has_more_to_say(task.stub->tid()))) continue;
     return interrupted ? std::nullopt : stop;
   }
+}
+
+// The instruction that the fence has refused an access, whole.
+Result<std::optional<Stop>> Machine::pass_fence(Task& task) {
+  const auto refused = reinterpret_cast<std::uint64_t>(task.stub->siginfo().si_addr);
+  const Fence::Doubt doubt = fence.doubts(task, refused);
+  accessed |= fence.touched_at(refused) | (Fence::scatters(task) ? fence.all() : 0);
+  TMREC_CHECKED(fence.lower(task));
+  if (!doubt.words.empty()) TMREC_CHECKED(tracee::set_watches(*task.stub, doubt.words));
+  const auto stop = step_among_traps(task);
+  if (!doubt.words.empty()) {
+    const std::uint32_t hits = tracee::take_watched(*task.stub);
+    for (std::size_t i = 0; i < doubt.words.size(); ++i) {
+      if ((hits >> i & 1) != 0) accessed |= 1u << doubt.ranges[i];
+    }
+    TMREC_CHECKED(tracee::set_watches(*task.stub, {}));
+  }
+  TMREC_CHECKED(fence.raise_again(task));
+  return stop;
 }
 
 // Where it stands in a detour, or in a jump to one, is nothing that anybody else knows of.
@@ -150,18 +178,22 @@ bool Machine::has_trapped(Task& task, const Stop& stop) const {
 }
 
 Result<std::optional<Stop>> Machine::step_off_trap(Task& task) {
-  const std::vector<Trap> traps = traps_;
   const std::uint64_t at = task.regs.rip;
-  const auto first = std::ranges::find(traps_, at, &Trap::at);
-  take_away(task, *first);
+  const Trap here = *std::ranges::find(traps_, at, &Trap::at);
+  take_away(task, here);
   std::erase_if(traps_, [&](const Trap& trap) { return trap.at == at; });
-  // A repeated string instruction has a trap of its own behind it, and takes all of them away.
+  auto stop = step_among_traps(task);
+  put(task, here);
+  traps_.push_back(here);
+  return stop;
+}
+
+// A repeated string instruction has a trap of its own behind it, and takes all of them away.
+Result<std::optional<Stop>> Machine::step_among_traps(Task& task) {
+  const std::vector<Trap> traps = traps_;
   auto stop = step(task);
-  const bool all_gone = traps_.empty();
+  if (traps_.empty()) std::ranges::for_each(traps, [&](const Trap& trap) { put(task, trap); });
   traps_ = traps;
-  for (const Trap& trap : traps) {
-    if (all_gone || trap.at == at) put(task, trap);
-  }
   return stop;
 }
 
@@ -176,6 +208,7 @@ std::vector<Machine::Trap> Machine::remove_traps(const Task& task) {
 std::optional<Stop> Machine::moved_by(Task& task, const Stop& stop) {
   if (is_interruption(stop)) return std::nullopt;
   if (stop.kind != Stop::Kind::Signal) return stop;
+  if (stop.signal == kStepped.signal) return std::nullopt;
   const siginfo_t info = task.stub->siginfo();
   const bool traced = stop.signal == SIGTRAP && (info.si_code == TRAP_TRACE || info.si_code == TRAP_HWBKPT);
   if (traced) return std::nullopt;
@@ -206,7 +239,8 @@ Result<std::optional<Stop>> Machine::over_repeated(Task& task, std::uint64_t beh
   const std::uint64_t at = task.regs.rip;
   for (;;) {
     TMREC_TRY(const auto stop, resume(task, Resume::EmulateCalls));
-    const bool done = stop && stop->kind == Stop::Kind::Signal && task.regs.rip == behind + 1;
+    const bool passed = stop && stop->kind == Stop::Kind::Signal && stop->signal == kStepped.signal;
+    const bool done = stop && stop->kind == Stop::Kind::Signal && task.regs.rip == behind + (passed ? 0 : 1);
     if (done) task.regs.rip = behind;
     const bool goes_on = !done && task.regs.rip == at && (!stop || !moved_by(task, *stop));
     if (goes_on) continue;

@@ -13,6 +13,7 @@
 
 #include "format/result.h"
 #include "replayer/detour.h"
+#include "replayer/fence.h"
 #include "replayer/patience.h"
 #include "replayer/task.h"
 #include "tracee/stop.h"
@@ -31,7 +32,8 @@ struct Machine {
   std::function<bool()> give_up;
   bool left = false;           // give_up has said so
   bool armed = false;          // the task's debug registers watch memory
-  std::uint32_t accessed = 0;  // words of them, since this was set to 0
+  Fence fence;                 // or this does
+  std::uint32_t accessed = 0;  // words of the ones, ranges of the other, since this was set to 0
 
   // From task.regs to the next stop; task.regs is where it stands then. nullopt: it was interrupted because give_up
   // said so.
@@ -58,6 +60,8 @@ struct Machine {
 
  private:
   Result<std::optional<Stop>> run(Task& task, tracee::Resume how);
+  Result<std::optional<Stop>> pass_fence(Task& task);
+  Result<std::optional<Stop>> step_among_traps(Task& task);
   Result<std::optional<Stop>> over_repeated(Task& task, std::uint64_t behind);
   static void put(const Task& task, const Trap& trap);
   static void take_away(const Task& task, const Trap& trap);

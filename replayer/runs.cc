@@ -42,8 +42,8 @@ void Walker::insert_traps(Task& task) {
     }
   }
   std::ranges::sort(wanted, {}, &Wanted::at);
-  const bool by_itself =
-      task.area.value != 0 && !task.counter && std::ranges::all_of(words_, &tracee::WatchedWord::writes_only);
+  const bool by_itself = task.area.value != 0 && !task.counter && !machine_.fence.sees_reads() &&
+                         std::ranges::all_of(words_, &tracee::WatchedWord::writes_only);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto [at, condition] = wanted[i];
     std::shared_ptr<const Detour> detour;

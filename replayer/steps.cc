@@ -54,7 +54,7 @@ Result<Walker::Moved> Walker::step_on(Task& task) {
   }
   TMREC_TRY(const Moved stepped, step_program(task));
   if (stepped.event) return stepped;
-  if (counts(task) && (machine_.accessed != 0 || by_comparison_)) {
+  if (counts(task) && machine_.accessed != 0) {
     if (const auto watch = touched()) {
       Halt watched = halt(Halt::Kind::Watch, task);
       watched.watch = *watch;

@@ -155,12 +155,15 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
   TMREC_CHECKED(place());
   const bool goal_here = orders_.goal && session.position() == orders_.goal->event;
   machine_.armed = counts(task) && !words_.empty();
+  const bool fenced = counts(task) && machine_.fence.is_needed();
   if (machine_.armed) TMREC_CHECKED(tracee::set_watches(*task.stub, words_));
+  if (fenced) TMREC_CHECKED(machine_.fence.raise(task));
   Result<Moved> moved{};
   do {
     moved = move(task, goal_here);
   } while (moved && !moved->event && !moved->halt);
   if (machine_.armed) TMREC_CHECKED(tracee::set_watches(*task.stub, {}));
+  if (fenced) TMREC_CHECKED(machine_.fence.lower(task));
   machine_.armed = false;
   if (!moved) return std::unexpected(moved.error());
   if (moved->event) {
@@ -180,8 +183,7 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
 
 // What the task does until its next event, piece by piece.
 Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
-  const bool steps =
-      orders_.step == task.tid || orders_.until_event || (counts(task) && (orders_.one_by_one || by_comparison_));
+  const bool steps = orders_.step == task.tid || orders_.until_event || (counts(task) && orders_.one_by_one);
   if (machine_.left && steps && !goal_here) {
     TMREC_TRY(const Moved boundary, to_boundary(task));
     return boundary.event ? boundary : Moved{{}, halt(Halt::Kind::Asked, task)};
@@ -197,7 +199,7 @@ Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
   if (!goal_here) return steps ? step_on(task) : run_freely(task, tick ? std::optional(tick->value) : std::nullopt);
   const Position& goal = *orders_.goal;
   if (place_.base.ticks < goal.ticks) {
-    return by_comparison_ && counts(task) ? step_on(task) : run_freely(task, goal.ticks.value);
+    return run_freely(task, goal.ticks.value);
   }
   if (goal.steps == 0 && place_.hops.empty() && place_.base == goal) {
     TMREC_TRY(const Moved boundary, to_boundary(task));

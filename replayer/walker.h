@@ -118,6 +118,7 @@ class Walker : public RunControl {
 
   // watches.cc
   void prepare_watches();
+  std::vector<Fence::Range> ranges() const;
   void remember();
   const Task* any_task() const;
   // `event`: what has happened, if it was no instruction.
@@ -134,7 +135,6 @@ class Walker : public RunControl {
   Machine machine_;
   std::vector<tracee::WatchedWord> words_;
   std::vector<std::size_t> word_watch_;  // which watch each word belongs to
-  bool by_comparison_ = false;           // debug registers do not suffice
   std::vector<Bytes> watched_;           // content of each watch
   std::set<std::uint64_t> reported_;     // events whose signal was
   std::set<std::uint64_t> begun_;        // events whose system call was, when it began

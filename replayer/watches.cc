@@ -1,7 +1,7 @@
 // Watchpoints: debug registers for what the program's instructions touch, and a comparison for what events write.
 //
-// Debug registers are few, and cover 8 aligned bytes each; where they do not suffice, every instruction is stepped and
-// memory compared. A write of what was there already is none: the debugger would ask to go on anyway.
+// Debug registers are few, and cover 8 aligned bytes each; where they do not suffice, pages are protected (fence.h). A
+// write of what was there already is none: the debugger would ask to go on anyway.
 #include <algorithm>
 
 #include "replayer/walker.h"
@@ -39,7 +39,7 @@ void Walker::prepare_watches() {
   words_.clear();
   word_watch_.clear();
   machine_.accessed = 0;
-  by_comparison_ = false;
+  machine_.fence.surround({});
   if (orders_.stops) {
     for (std::size_t i = 0; i < orders_.stops->watches.size(); ++i) {
       split(orders_.stops->watches[i], words_);
@@ -48,9 +48,18 @@ void Walker::prepare_watches() {
   }
   if (words_.size() > tracee::kDebugRegisters) {
     words_.clear();
-    by_comparison_ = true;
+    machine_.fence.surround(ranges());
   }
   remember();
+}
+
+std::vector<Fence::Range> Walker::ranges() const {
+  std::vector<Fence::Range> ranges;
+  for (const Stops::Watch& watch : orders_.stops->watches) {
+    const bool reads = watch.kind == Kind::Read || watch.kind == Kind::Access;
+    ranges.push_back({watch.at.value, watch.at.value + watch.size, reads});
+  }
+  return ranges;
 }
 
 const Task* Walker::any_task() const {
@@ -84,6 +93,7 @@ std::optional<Stops::Watch> Walker::touched(const Event* event) {
     if (watches[i].kind == Kind::Write) continue;
     // The processor reports writes, too, where reads are watched for.
     if (watches[i].kind == Kind::Read && i < before.size() && before[i] != watched_[i]) continue;
+    if (words_.empty() && (accessed >> i & 1) != 0) return watches[i];
     for (std::size_t word = 0; word < words_.size(); ++word) {
       if (word_watch_[word] == i && (accessed >> word & 1) != 0) return watches[i];
     }
