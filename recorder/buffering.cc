@@ -187,7 +187,8 @@ Resume TaskLife::conduct() {
   // A task that is in the agent now asks behind its call, also when that was the last.
   agent::Conduct wanted{.ask = deferred_.empty() && (may || !agents) ? 0u : 1u};
   sched::Policy& policy = session_.loop().policy();
-  const std::uint32_t calls = policy.chaos ? policy.slice() : kCallsInRow;
+  const std::uint32_t fresh = policy.chaos ? policy.slice() : kCallsInRow;
+  const std::uint32_t calls = std::exchange(calls_left_, std::nullopt).value_or(fresh);
   // In an order that a seed decides, only the supervisor gives the baton away; and for starting points it must have
   // seen where each task began to wait.
   const bool hands_on = policy.state == 0 && !stops_anywhere() && !session_.keeps_ring();
@@ -294,6 +295,7 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
     }
     case agent::Question::Baton:
       goes_on_in_agent_ = true;
+      if (const auto had = memory().get<agent::Conduct>(area_ + agent::kConduct)) calls_left_ = had->calls_left;
       break;
     case agent::Question::Script:
       break;  // seen where it was asked for

@@ -294,6 +294,7 @@ class TaskLife {
   std::shared_ptr<CallRing> slot_ring_;  // where it has slot_
   std::optional<std::uint32_t> slot_;
   bool probes_ = false;            // the next time it is left to the agent
+  std::optional<std::uint32_t> calls_left_;  // before others have a turn, of a task that goes on in the agent
   bool goes_on_in_agent_ = false;  // it has asked for no more than the baton
   std::optional<OpenCall> begun_;  // the call that it waits in without the baton
   std::optional<Ticks> recorded_at_;
