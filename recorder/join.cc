@@ -338,7 +338,10 @@ void Session::join_process(const std::vector<SeizedTask*>& seized) {
   event.fork_advice = before != advice_before_.end() ? before->second : fork_advice(first);
   leader.task().set_regs(tracee::restarted(leader.regs));
   const auto copy = copy_space(leader.task(), process->leader, *space, event.fork_advice, &leader.arrived);
-  if (!copy && before != advice_before_.end()) event.fork_advice = fork_advice(first);
+  if (copy)
+    event.fork_advice = copy->not_copied();
+  else if (before != advice_before_.end())
+    event.fork_advice = fork_advice(first);
   auto snapshot = take_snapshot(first, leader.task(), *space, *this, SnapshotOf::Life, copy.get());
   if (!snapshot) throw sched::EndRecording{snapshot.error().text};
   snapshot->process = Tid(process->leader);

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
+#include <optional>
 
 #include "recorder/exec_snapshot.h"
 #include "tracee/proc.h"
@@ -18,6 +20,21 @@ namespace tmrec::recorder {
 namespace {
 
 constexpr const char* kKilled = "the copy of its memory was killed before it was read";
+
+// Mappings of a process that stands still and that its child does not have. Programs use MADV_DONTFORK for new memory
+// all the time (V8 does), so that what smaps said before is not what fork went by.
+std::optional<std::vector<AttachEvent::ForkAdvice>> left_out(pid_t parent, pid_t child) {
+  const auto maps = tracee::read_maps(parent), copied = tracee::read_maps(child);
+  if (!maps || !copied) return std::nullopt;
+  std::vector<AttachEvent::ForkAdvice> found;
+  auto next = copied->begin();
+  for (const tracee::MapsLine& map : *maps) {
+    while (next != copied->end() && next->end <= map.start) ++next;
+    if (next != copied->end() && next->start <= map.start) continue;
+    found.push_back({map.start, map.end - map.start, MADV_DONTFORK});
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -38,7 +55,7 @@ Bytes read_pages(const tracee::RemoteMemory& memory, const std::vector<tracee::P
 
 SpaceCopy::Made SpaceCopy::make(tracee::Stopped& task, const tracee::RemoteMemory& memory, RemoteAddr vdso,
                                 std::uint64_t size, RemoteAddr gadget,
-                                const std::vector<AttachEvent::ForkAdvice>& not_copied,
+                                const std::vector<AttachEvent::ForkAdvice>& advice,
                                 const std::vector<tracee::PatchedModule>& patched, std::vector<siginfo_t>* arrived) {
   Made made;
   const tracee::Forked forked = tracee::recorded_fork(task, memory, vdso, size, gadget, arrived);
@@ -53,11 +70,19 @@ SpaceCopy::Made SpaceCopy::make(tracee::Stopped& task, const tracee::RemoteMemor
     kill(forked.pid, SIGKILL);
     return made;
   }
+  auto not_copied = left_out(task.tid(), forked.pid);
+  if (!not_copied) {
+    made.why = "what it left out is not known";
+    kill(forked.pid, SIGKILL);
+    return made;
+  }
+  std::ranges::copy_if(advice, std::back_inserter(*not_copied),
+                       [](const auto& range) { return range.advice != MADV_DONTFORK; });
   // Where it dies it would take the time of the CPU that the program runs on.
   cpu_set_t all;
   std::memset(&all, 0xff, sizeof all);
   sched_setaffinity(forked.pid, sizeof all, &all);
-  made.copy.reset(new SpaceCopy(forked.pid, std::move(*of_child), not_copied, patched));
+  made.copy.reset(new SpaceCopy(forked.pid, std::move(*of_child), std::move(*not_copied), patched));
   return made;
 }
 
@@ -91,25 +116,11 @@ std::vector<std::uint64_t> wiped(const std::vector<AttachEvent::ForkAdvice>& adv
 
 }  // namespace
 
-// Whether fork has left out and cleared what it was thought to.
-bool SpaceCopy::is_as_expected(const Snapshot& snapshot) const {
-  const auto maps = tracee::read_maps(pid_);
-  if (!maps || wiped(fork_advice(pid_)) != wiped(not_copied_)) return false;
-  return std::ranges::all_of(snapshot.mappings, [&](const Mapping& mapping) {
-    const bool there = std::ranges::any_of(
-        *maps, [&](const auto& map) { return map.start <= mapping.start && mapping.start < map.end; });
-    const bool left_out = std::ranges::any_of(not_copied_, [&](const auto& range) {
-      return range.advice == MADV_DONTFORK && range.start <= mapping.start && mapping.start < range.start + range.size;
-    });
-    return there != left_out;
-  });
-}
-
 std::string SpaceCopy::fill(Snapshot& snapshot) {
-  if (!is_as_expected(snapshot)) {
+  if (wiped(fork_advice(pid_)) != wiped(not_copied_)) {
     const bool lived = tracee::task_state(pid_) == 't';
     end();
-    return lived ? "madvise changed what fork copies while the program was attached to: try again" : kKilled;
+    return lived ? "MADV_WIPEONFORK was used while the program was attached to: try again" : kKilled;
   }
   for (const Left& left : left_) {
     Extent& extent = snapshot.pages[left.extent];

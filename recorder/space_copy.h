@@ -29,10 +29,10 @@
 
 namespace tmrec::recorder {
 
-// Whole pages, as many as can be read, with text as the program knows it.
 // Whether its memory is such that reading it while it stands still takes longer than to copy it.
 bool is_worth_a_copy(pid_t pid);
 
+// Whole pages, as many as can be read, with text as the program knows it.
 Bytes read_pages(const tracee::RemoteMemory& memory, const std::vector<tracee::PatchedModule>& patched,
                  RemoteAddr start, RemoteAddr end);
 
@@ -43,16 +43,18 @@ class SpaceCopy {
     std::string why;                  // then
     pid_t child = 0;                  // not 0: as the program knows it, which is to wait for it
   };
-  // `vdso`, `size`, `gadget`: as recorded_fork wants them. `not_copied`: what fork leaves out or clears, as far as
-  // known: looking takes as long as the fork itself, so it may be what was true shortly before, and fill() compares.
-  // Throws TaskDied.
+  // `vdso`, `size`, `gadget`: as recorded_fork wants them. `advice`: what fork clears, as far as known: looking takes as
+  // long as the fork itself, so it may be what was true shortly before, and fill() compares. What it leaves out is seen
+  // by what the child has. Throws TaskDied.
   static Made make(tracee::Stopped& task, const tracee::RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size,
-                   RemoteAddr gadget, const std::vector<AttachEvent::ForkAdvice>& not_copied,
+                   RemoteAddr gadget, const std::vector<AttachEvent::ForkAdvice>& advice,
                    const std::vector<tracee::PatchedModule>& patched, std::vector<siginfo_t>* arrived);
   ~SpaceCopy();
   SpaceCopy(const SpaceCopy&) = delete;
   SpaceCopy& operator=(const SpaceCopy&) = delete;
 
+  // What fork left out and cleared, as it was done.
+  const std::vector<AttachEvent::ForkAdvice>& not_copied() const { return not_copied_; }
   // Whether these pages of the program, which are private to it, are in the copy.
   bool has(RemoteAddr start, RemoteAddr end) const;
   // They are to be filled in.
@@ -63,11 +65,10 @@ class SpaceCopy {
   bool is_over() const { return over_; }
 
  private:
-  SpaceCopy(pid_t pid, tracee::RemoteMemory memory, const std::vector<AttachEvent::ForkAdvice>& not_copied,
+  SpaceCopy(pid_t pid, tracee::RemoteMemory memory, std::vector<AttachEvent::ForkAdvice> not_copied,
             const std::vector<tracee::PatchedModule>& patched)
-      : pid_(pid), memory_(std::move(memory)), not_copied_(not_copied), patched_(patched) {}
+      : pid_(pid), memory_(std::move(memory)), not_copied_(std::move(not_copied)), patched_(patched) {}
   void end();
-  bool is_as_expected(const Snapshot& snapshot) const;
 
   pid_t pid_;
   tracee::RemoteMemory memory_;

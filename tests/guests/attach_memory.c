@@ -1,7 +1,6 @@
 // Memory that is written to all the time, of every kind that a fork treats in its own way, while somebody attaches and
 // copies it: what was there must be what a replay begins with, and no child may ever be seen. Arguments: seconds (or
-// until SIGTERM), and
-// "limited" for a user who may start no process (tests/e2e/attach_memory.py).
+// until SIGTERM), and "limited" for a user who may start no process (tests/e2e/attach_memory.py).
 #include <sys/resource.h>
 
 #include "guest.h"
@@ -60,6 +59,23 @@ static void* write_all_the_time(void* seed) {
   return NULL;
 }
 
+// As V8 takes and gives back its heap: what fork leaves out is never the same for long.
+static void* map_all_the_time(void* none) {
+  unsigned char* places[32] = {0};
+  for (unsigned n = 0; !stop; ++n) {
+    unsigned char** const at = &places[n % 32];
+    if (*at != NULL) {
+      for (int i = 0; i < 8; ++i) check_page(*at + (size_t)i * kPage);
+      SYS(munmap(*at, 8 * kPage));
+    }
+    *at = map(8, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    if (n % 3 != 0) SYS(madvise(*at, 8 * kPage, MADV_DONTFORK));
+    for (int i = 0; i < 8; ++i) write_page(*at + (size_t)i * kPage, n + 1);
+    usleep(500);
+  }
+  return none;
+}
+
 static void be_limited(void) {
   if (getuid() == 0) SYS(setuid(65534));
   const struct rlimit none = {1, 1};
@@ -88,6 +104,8 @@ int main(int argc, char** argv) {
   SYS(sigaction(SIGTERM, &action, NULL));
   pthread_t writers[2];
   for (uintptr_t i = 0; i < 2; ++i) OK(pthread_create(&writers[i], NULL, write_all_the_time, (void*)(i + 2)));
+  pthread_t mapper;
+  OK(pthread_create(&mapper, NULL, map_all_the_time, NULL));
   if (argc > 2) be_limited();
   printf("ready\n");
   fflush(stdout);
@@ -98,11 +116,15 @@ int main(int argc, char** argv) {
   }
   stop = 1;
   for (int i = 0; i < 2; ++i) OK(pthread_join(writers[i], NULL));
+  OK(pthread_join(mapper, NULL));
   for (int i = 0; i < kPages; ++i) check_page(own + (size_t)i * kPage);
   for (int i = 0; i < kFewPages; ++i) {
     for (int n = 0; n < 4; ++n) check_page(few[n] + (size_t)i * kPage);
   }
   CHECK(children_seen == 0);
-  if (argc > 1) FAILS(waitpid(-1, NULL, WNOHANG | __WALL), ECHILD);
+  // What is left of a copy of this memory is taken away as soon as it has been read.
+  siginfo_t child;
+  while (argc > 1 && waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0) usleep(2000);
+  if (argc > 1) FAILS(waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL), ECHILD);
   return success();
 }

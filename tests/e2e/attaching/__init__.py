@@ -56,7 +56,8 @@ class Attachment:
             kept = os.environ.get("TMREC_KEEP")
             if kept:
                 subprocess.run(["cp", "-r", self.trace, os.path.join(scratch, "blobs"), kept])
-            sys.exit(f"replaying {self.trace}: status {done.returncode}: {done.stderr.decode(errors='replace')[-2500:]}")
+            sys.exit(f"replaying {self.trace}: status {done.returncode}: {done.stderr.decode(errors='replace')[-2500:]}"
+                     f"recorded with: {self.out.decode(errors='replace')[-1000:]}")
         subprocess.run(["rm", "-rf", self.trace])
         return self
 
