@@ -145,6 +145,8 @@ Result<bool> Session::step_in_batch() {
     return header.repeated_calls > 0;
   } catch (const tracee::TaskDied&) {
     return fail(ErrorKind::Desync, fmt::format("the replayed task {} is gone; it should be there", task->tid.value));
+  } catch (const tracee::ImpossibleState& state) {
+    return fail(ErrorKind::BadTrace, fmt::format("event {}: {}", ahead_.front().no.value, state.what));
   }
 }
 

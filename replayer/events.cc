@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "format/core_file.h"
+#include "format/manifest.h"
 #include "replayer/session.h"
 #include "syscalls/abi.h"
 #include "syscalls/effects.h"
@@ -142,7 +143,12 @@ Result<void> Session::apply_exec(Tid tid, const ExecEvent& event) {
 
 Result<Snapshot> Session::snapshot(const std::string& name) const {
   TMREC_TRY(auto path, trace_.snapshot(name));
-  return read_core(path);
+  std::error_code unknown;
+  if (std::filesystem::exists(path, unknown) || unknown) return read_core(path);
+  const auto manifest = Manifest::load(trace_.path());
+  const std::string why = manifest ? manifest->end_reason : "";
+  return fail(ErrorKind::BadTrace, fmt::format("{}: the memory to begin with was not kept{}: record again", path.string(),
+                                               why.empty() ? "" : " (" + why + ")"));
 }
 
 // A task in an address space of its own, which the snapshot describes.
