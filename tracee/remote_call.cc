@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <limits>
 
 #include <algorithm>
 
@@ -123,7 +124,7 @@ std::vector<std::int64_t> recorded_calls(Stopped& task, const RemoteMemory& memo
                                          std::vector<siginfo_t>& arrived) {
   const Regs before = task.regs();
   const RemoteAddr area(before.gs_base);
-  constexpr std::int64_t kNotMade = 1;
+  constexpr std::int64_t kNotMade = std::numeric_limits<std::int64_t>::min();
   std::vector<agent::ScriptCall> script;
   for (const WantedCall& call : calls) {
     script.push_back({call.number, {}, kNotMade});
