@@ -43,9 +43,9 @@ class SpaceCopy {
     std::string why;                  // then
     pid_t child = 0;                  // not 0: as the program knows it, which is to wait for it
   };
-  // `vdso`, `size`, `gadget`: as recorded_fork wants them. `advice`: what fork clears, as far as known: looking takes as
-  // long as the fork itself, so it may be what was true shortly before, and fill() compares. What it leaves out is seen
-  // by what the child has. Throws TaskDied.
+  // `vdso`, `size`, `gadget`: as recorded_fork wants them. `advice`: what fork clears, as far as known: looking takes
+  // as long as the fork itself, so it may be what was true shortly before, and fill() compares. What it leaves out is
+  // seen by what the child has. Throws TaskDied.
   static Made make(tracee::Stopped& task, const tracee::RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size,
                    RemoteAddr gadget, const std::vector<AttachEvent::ForkAdvice>& advice,
                    const std::vector<tracee::PatchedModule>& patched, std::vector<siginfo_t>* arrived);

@@ -147,8 +147,8 @@ Result<Snapshot> Session::snapshot(const std::string& name) const {
   if (std::filesystem::exists(path, unknown) || unknown) return read_core(path);
   const auto manifest = Manifest::load(trace_.path());
   const std::string why = manifest ? manifest->end_reason : "";
-  return fail(ErrorKind::BadTrace, fmt::format("{}: the memory to begin with was not kept{}: record again", path.string(),
-                                               why.empty() ? "" : " (" + why + ")"));
+  return fail(ErrorKind::BadTrace, fmt::format("{}: the memory to begin with was not kept{}: record again",
+                                               path.string(), why.empty() ? "" : " (" + why + ")"));
 }
 
 // A task in an address space of its own, which the snapshot describes.

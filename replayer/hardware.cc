@@ -8,6 +8,7 @@
 #include "replayer/stub.h"
 #include "replayer/walker.h"
 #include "sched/ticks.h"
+#include "tracee/debug_registers.h"
 #include "tracee/proc.h"
 
 namespace tmrec::replayer {
@@ -115,8 +116,8 @@ namespace {
 // The stub of a walk as its counter drives it.
 class Watched final : public sched::TaskControl {
  public:
-  Watched(Task& task, Nanoseconds limit, const std::function<bool()>& give_up)
-      : task_(task), limit_(limit), give_up_(give_up) {}
+  Watched(Task& task, Nanoseconds limit, bool armed, const std::function<bool()>& give_up)
+      : task_(task), limit_(limit), armed_(armed), give_up_(give_up) {}
   tracee::Stopped& stopped() override { return *task_.stub; }
   const tracee::RemoteMemory& memory() override { return task_.space->memory(); }
   // An interruption is not between a step and its trap: a source that steps would count on the wrong side of it.
@@ -129,22 +130,25 @@ class Watched final : public sched::TaskControl {
     if (pending && (*pending >> (SIGTRAP - 1) & 1) != 0) stop = run_stub(*task_.stub, Resume::StepEmulated, limit_);
     return stop.value_or(kLeft);
   }
+  bool must_tell_of_step() override { return armed_ && tracee::watched(*task_.stub) != 0; }
   bool left() const { return left_; }
 
  private:
   Task& task_;
   Nanoseconds limit_;
+  bool armed_;
   const std::function<bool()>& give_up_;
   bool left_ = false;
 };
 
 }  // namespace
 
-std::optional<Stop> run_machine(Task& task, Resume how, Nanoseconds limit, const std::function<bool()>& give_up) {
+std::optional<Stop> run_machine(Task& task, Resume how, Nanoseconds limit, bool armed,
+                                const std::function<bool()>& give_up) {
   if (!task.counter) return run_stub(*task.stub, how, limit, give_up);
-  Watched watched(task, limit, give_up);
-  const Stop stop = task.counter->run(watched, how, 0);
-  if (watched.left() && stop.kind == Stop::Kind::EventStop) return std::nullopt;
+  Watched control(task, limit, armed, give_up);
+  const Stop stop = task.counter->run(control, how, 0);
+  if (control.left() && stop.kind == Stop::Kind::EventStop) return std::nullopt;
   return stop;
 }
 
@@ -172,7 +176,7 @@ Result<bool> Walker::ask_for_interrupt(Task& task, std::uint64_t tick) {
   return false;
 }
 
-bool Walker::is_interrupt(const Task& task, const Stop& stop) {
+bool is_counter_interrupt(const Task& task, const Stop& stop) {
   return stop.kind == Stop::Kind::Signal && task.counter && task.counter->is_interrupt(task.stub->siginfo());
 }
 

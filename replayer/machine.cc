@@ -31,13 +31,13 @@ bool has_more_to_say(pid_t tid) {
 
 }  // namespace
 
-Result<std::optional<Stop>> Machine::run(Task& task, Resume how) {
+Result<std::optional<Stop>> Machine::run(Task& task, Resume how, CounterInterrupt then) {
   for (;;) {
     Regs regs = task.regs;
     regs.orig_rax = ~std::uint64_t{0};  // the kernel must not restart anything
     task.stub->set_regs(regs);
     bool told = false;
-    const auto stop = run_machine(task, how, limit, [&] {
+    const auto stop = run_machine(task, how, limit, armed, [&] {
       if (!told && give_up && give_up()) told = true;
       return told;
     });
@@ -55,6 +55,10 @@ Result<std::optional<Stop>> Machine::run(Task& task, Resume how) {
       TMREC_TRY(const auto led_to, pass_fence(task));
       if (led_to || accessed != before || how == Resume::StepEmulated) return led_to ? led_to : kStepped;
       continue;
+    }
+    if (stop && is_counter_interrupt(task, *stop)) {
+      counter_due = true;
+      if (then == CounterInterrupt::Pass) continue;
     }
     const bool interrupted = !stop || is_interruption(*stop);
     if (interrupted && (!told || has_more_to_say(task.stub->tid()))) continue;
@@ -82,9 +86,9 @@ Result<std::optional<Stop>> Machine::pass_fence(Task& task) {
 }
 
 // Where it stands in a detour, or in a jump to one, is nothing that anybody else knows of.
-Result<std::optional<Stop>> Machine::resume(Task& task, Resume how) {
+Result<std::optional<Stop>> Machine::resume(Task& task, Resume how, CounterInterrupt then) {
   for (;;) {
-    TMREC_TRY(auto stop, run(task, how));
+    TMREC_TRY(auto stop, run(task, how, then));
     if (stop && enters_jump(task, *stop)) continue;
     TMREC_CHECKED(leave_detour(task, stop));
     return stop;

@@ -6,6 +6,7 @@
 // time, and traps are in memory only while the task runs.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,9 +21,12 @@
 
 namespace tmrec::replayer {
 
-// As run_stub, by way of the task's counter, if it has one. hardware.cc
-std::optional<tracee::Stop> run_machine(Task& task, tracee::Resume how, Nanoseconds limit,
+// As run_stub, by way of the task's counter, if it has one. `armed`: its debug registers watch memory. hardware.cc
+std::optional<tracee::Stop> run_machine(Task& task, tracee::Resume how, Nanoseconds limit, bool armed,
                                         const std::function<bool()>& give_up);
+
+// An interrupt of its counter's. hardware.cc
+bool is_counter_interrupt(const Task& task, const tracee::Stop& stop);
 
 struct Machine {
   using Stop = tracee::Stop;
@@ -34,10 +38,14 @@ struct Machine {
   bool armed = false;          // the task's debug registers watch memory
   Fence fence;                 // or this does
   std::uint32_t accessed = 0;  // words of the ones, ranges of the other, since this was set to 0
+  bool counter_due =
+      false;  // the interrupt that the task's counter was asked for has come, since this was set to false
 
+  // What becomes of that interrupt. It may come late, to whoever moves the task then.
+  enum class CounterInterrupt : std::uint8_t { Pass, Stop };
   // From task.regs to the next stop; task.regs is where it stands then. nullopt: it was interrupted because give_up
   // said so.
-  Result<std::optional<Stop>> resume(Task& task, tracee::Resume how);
+  Result<std::optional<Stop>> resume(Task& task, tracee::Resume how, CounterInterrupt then = CounterInterrupt::Pass);
   // One instruction. nullopt: it was executed, and led to nothing else.
   Result<std::optional<Stop>> step(Task& task);
   // The same up to the next instruction of the program.
@@ -59,7 +67,7 @@ struct Machine {
   static std::optional<Stop> moved_by(Task& task, const Stop& stop);
 
  private:
-  Result<std::optional<Stop>> run(Task& task, tracee::Resume how);
+  Result<std::optional<Stop>> run(Task& task, tracee::Resume how, CounterInterrupt then = CounterInterrupt::Pass);
   Result<std::optional<Stop>> pass_fence(Task& task);
   Result<std::optional<Stop>> step_among_traps(Task& task);
   Result<std::optional<Stop>> over_repeated(Task& task, std::uint64_t behind);

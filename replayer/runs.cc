@@ -13,6 +13,8 @@ using tracee::Stop;
 
 namespace {
 
+constexpr Stop kCounterDue{.kind = Stop::Kind::EventStop};
+
 // The flags that counting leaves behind, where they are not the program's: those of the decrement that made the counter
 // what it would be if it counted from far above (agent.h, kStopEvery).
 std::uint64_t flags_after(std::uint64_t flags, std::uint64_t ticks) {
@@ -57,7 +59,9 @@ void Walker::insert_traps(Task& task) {
 
 // Up to a stop that is more than a breakpoint whose condition is false. `trapped`: it is one whose condition is true.
 Result<std::optional<Stop>> Walker::run_to_stop(Task& task, bool& trapped) {
-  TMREC_TRY(auto stop, machine_.resume(task, Resume::EmulateCalls));
+  using CounterInterrupt = Machine::CounterInterrupt;
+  machine_.counter_due = false;
+  TMREC_TRY(auto stop, machine_.resume(task, Resume::EmulateCalls, CounterInterrupt::Stop));
   while (stop && machine_.has_trapped(task, *stop)) {
     const std::uint64_t pc = ProgramCode(task.space->patches).program_address(task.regs.rip);
     trapped = orders_.stops->stops(pc, session_, task);
@@ -70,7 +74,8 @@ Result<std::optional<Stop>> Walker::run_to_stop(Task& task, bool& trapped) {
       machine_.left = true;
       return std::nullopt;
     }
-    TMREC_TRY(stop, machine_.resume(task, Resume::EmulateCalls));
+    if (machine_.counter_due) return kCounterDue;
+    TMREC_TRY(stop, machine_.resume(task, Resume::EmulateCalls, CounterInterrupt::Stop));
   }
   return stop;
 }
@@ -91,7 +96,7 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     const std::uint64_t even = *tick & ~(agent::kStopEvery - 1);
     TMREC_TRY(const Ticks now, session_.ticks(task));
     if (even > now.value) tick = even;
-    if (*tick <= now.value) return fail(ErrorKind::System, "a replay went past where it was to go");
+    if (*tick <= now.value) return went_past({session_.position(), Ticks(*tick), 0});
     event_at = task.counted_from;
     TMREC_CHECKED(session_.count_down(task, *tick));
   }
@@ -113,7 +118,7 @@ Result<Walker::Moved> Walker::run_freely(Task& task, std::optional<std::uint64_t
     return moved;
   }
   if (tick && !task.counter) TMREC_CHECKED(session_.count_down(task, event_at));
-  if (tick && task.counter && event && is_interrupt(task, *event)) {
+  if (event && machine_.counter_due && (event->kind == kCounterDue.kind || is_counter_interrupt(task, *event))) {
     TMREC_TRY(const Moved boundary, to_boundary(task));
     if (!boundary.event) TMREC_CHECKED(came_by(task, {.kind = Hop::Kind::Regs, .stops = {}, .regs = task.regs}));
     return boundary;

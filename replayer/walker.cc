@@ -18,6 +18,10 @@ bool has_passed(const Orders& orders, int signal) {
   return signal >= 1 && signal <= 64 && (orders.passed_signals >> (signal - 1) & 1) != 0;
 }
 
+std::string text_of(const Position& place) {
+  return fmt::format("{}.{}.{}", place.event.value, place.ticks.value, place.steps);
+}
+
 // Tasks of the process that live.
 std::size_t tasks_of(const Session& session, Tid process) {
   std::size_t count = 0;
@@ -69,7 +73,7 @@ Result<Halt> Walker::walk(const Orders& orders) {
       return Halt{.kind = Halt::Kind::Arrived, .task = {}, .watch = {}};
     }
     if (orders_.goal && session_.position() > orders_.goal->event) {
-      return fail(ErrorKind::System, "a replay went past where it was to go");
+      return went_past(*orders_.goal);
     }
     TMREC_TRY(auto ended, before_event());
     if (ended) return *ended;
@@ -181,12 +185,24 @@ Result<Stop> Walker::run(Session& session, Task& task, Nanoseconds limit) {
   throw Paused{};
 }
 
+std::unexpected<Error> Walker::went_past(const Position& goal) const {
+  return fail(ErrorKind::System,
+              fmt::format("a replay came to {}, past {} where it was to go",
+                          text_of({session_.position(), place_.base.ticks, place_.base.steps}), text_of(goal)));
+}
+
 // What the task does until its next event, piece by piece.
 Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
   const bool steps = orders_.step == task.tid || orders_.until_event || (counts(task) && orders_.one_by_one);
   if (machine_.left && steps && !goal_here) {
     TMREC_TRY(const Moved boundary, to_boundary(task));
     return boundary.event ? boundary : Moved{{}, halt(Halt::Kind::Asked, task)};
+  }
+  // In front of a tick that is an event, too.
+  if (goal_here && orders_.goal->steps == 0 && place_.hops.empty() && place_.base == *orders_.goal) {
+    TMREC_TRY(const Moved boundary, to_boundary(task));
+    if (boundary.event) return boundary;
+    return Moved{{}, halt(Halt::Kind::Arrived, task)};
   }
   bool close = false;  // the next tick may be behind the goal
   if (machine_.left && goal_here && task.counts()) {
@@ -201,13 +217,8 @@ Result<Walker::Moved> Walker::move(Task& task, bool goal_here) {
   if (place_.base.ticks < goal.ticks) {
     return run_freely(task, goal.ticks.value);
   }
-  if (goal.steps == 0 && place_.hops.empty() && place_.base == goal) {
-    TMREC_TRY(const Moved boundary, to_boundary(task));
-    if (boundary.event) return boundary;
-    return Moved{{}, halt(Halt::Kind::Arrived, task)};
-  }
   if (place_.hops.empty() && place_.base >= goal) {
-    if (place_.base > goal) return fail(ErrorKind::System, "a replay went past where it was to go");
+    if (place_.base > goal) return went_past(goal);
     return Moved{{}, halt(Halt::Kind::Arrived, task)};
   }
   return step_on(task);

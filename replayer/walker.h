@@ -104,9 +104,9 @@ class Walker : public RunControl {
 
   // hardware.cc
   Result<std::optional<Ticks>> tick_ahead(Task& task);
+  std::unexpected<Error> went_past(const Position& goal) const;
   Moved at_counted_tick() const;
   Result<bool> ask_for_interrupt(Task& task, std::uint64_t tick);
-  static bool is_interrupt(const Task& task, const Stop& stop);
   Result<Moved> leave_counted(Task& task);
 
   // runs.cc

@@ -58,7 +58,7 @@ class SteppedTicks final : public TickCounter {
       if (executed && opcode.kind == Opcode::Kind::PushFlags && !once && (before.eflags & tracee::kTrapFlag) == 0) {
         tracee::take_back_trap_flag(task.memory(), task.stopped().regs());
       }
-      if (once || !stepped) return stop;
+      if (once || !stepped || task.must_tell_of_step()) return stop;
     }
   }
 

@@ -86,6 +86,9 @@ class TaskControl {
   virtual const tracee::RemoteMemory& memory() = 0;
   // Resumes, keeping the baton, until the next stop.
   virtual tracee::Stop run(tracee::Resume how, int signal) = 0;
+  // Whether the step that was done last must be told even where only a run was asked for: it has touched what is
+  // watched.
+  virtual bool must_tell_of_step() { return false; }
 };
 
 // The count of one task. It ends with the object.

@@ -42,13 +42,17 @@ Result<void> set_watches(const Stopped& task, std::span<const WatchedWord> words
   return poke(task.tid(), 7, control);
 }
 
-std::uint32_t take_watched(const Stopped& task) {
+std::uint32_t watched(const Stopped& task) {
   errno = 0;
   const long status =
       ::ptrace(PTRACE_PEEKUSER, task.tid(), offsetof(struct user, u_debugreg) + 6 * sizeof(unsigned long), 0);
   if (status == -1 && errno == ESRCH) throw TaskDied{task.tid()};
   constexpr std::uint32_t kHits = 15;
-  const auto hits = static_cast<std::uint32_t>(status) & kHits;
+  return static_cast<std::uint32_t>(status) & kHits;
+}
+
+std::uint32_t take_watched(const Stopped& task) {
+  const std::uint32_t hits = watched(task);
   if (hits != 0) (void)poke(task.tid(), 6, 0);
   return hits;
 }

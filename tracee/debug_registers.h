@@ -31,5 +31,7 @@ struct WatchedWord {
 Result<void> set_watches(const Stopped& task, std::span<const WatchedWord> words);
 // Whether an access was watched since the last call: bit N is the Nth word.
 std::uint32_t take_watched(const Stopped& task);
+// The same, and the next call says so again.
+std::uint32_t watched(const Stopped& task);
 
 }  // namespace tmrec::tracee

@@ -37,3 +37,9 @@ if not (beside[0] == beside[1] and 0 < int(beside[0]) <= 40):
 
 text = gdb(trace, "print sums[0]", "watch sums[0]", "reverse-continue", "reverse-continue", "print sums[0]", "continue", "continue", options=("--at-end",))
 text.expect(r"\$1 = 1200", "Old value = 1200", r"\$2 = 119\d")
+
+# Each of the writes of 1, 2 and 3 is seen, whatever number of ticks is run through without a stop.
+text = gdb(trace, "break turn if who == 0 && n == 10", "continue", "delete", "watch sums[0]", *["continue"] * 12)
+changes = [(int(old), int(new)) for old, new in re.findall(r"^Old value = (\d+)\nNew value = (\d+)", text, re.MULTILINE)]
+if not (len(changes) == 12 and all(1 <= new - old <= 3 for old, new in changes)):
+    raise SystemExit(f"changes: {changes}\n{text}")
