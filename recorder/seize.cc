@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -63,6 +64,7 @@ class Seizure {
   }
 
   Result<void> await(Clock::time_point until) {
+    auto look = Clock::now() + kBetweenLooks;
     while (std::ranges::any_of(tasks_, [](const auto& entry) { return !entry.second.stopped; })) {
       int status = 0;
       const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
@@ -72,6 +74,10 @@ class Seizure {
       }
       if (tid < 0 && errno == ECHILD) return fail(ErrorKind::Machine, "the program has ended");
       if (Clock::now() > until) return too_slow();
+      if (Clock::now() > look) {
+        let_vforks_end();
+        look = Clock::now() + kBetweenLooks;
+      }
       sched_yield();
     }
     return {};
@@ -94,6 +100,27 @@ class Seizure {
   }
 
  private:
+  static constexpr std::chrono::milliseconds kBetweenLooks{20};
+
+  // Who has made a process by vfork stops when that has executed a program, which it can't while it is stopped itself.
+  void let_vforks_end() {
+    std::vector<pid_t> led;
+    for (const auto& [waiting, task] : tasks_) {
+      if (task.stopped || tracee::task_state(waiting) != 'D') continue;
+      const auto parent = tracee::thread_group_of(waiting);
+      for (auto& [tid, child] : tasks_) {
+        const bool is_child = child.stopped && child.stop.kind == Stop::Kind::EventStop && tracee::parent_of(tid) == parent;
+        if (!is_child) continue;
+        std::move(*child.stopped).resume(Resume::Continue);
+        child.stopped.reset();
+        led.push_back(tid);
+      }
+    }
+    if (led.empty()) return;
+    usleep(2000);
+    for (const pid_t tid : led) tracee::Running(tid).interrupt();
+  }
+
   bool is_ours(pid_t tid) const {
     const auto status = tracee::read_file(fmt::format("/proc/{}/status", tid));
     return status && status->find(fmt::format("TracerPid:\t{}\n", getpid())) != std::string::npos;

@@ -119,13 +119,20 @@ std::uint64_t own_memory(pid_t pid) {
   return (memory.resident - memory.shared) * kPageSize;
 }
 
-std::optional<pid_t> thread_group_of(pid_t tid) {
+namespace {
+
+std::optional<pid_t> id_in_status(pid_t tid, const char* field) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));
   if (!status) return std::nullopt;
-  auto group = status_field(*status, "Tgid:", 10);
-  if (!group) return std::nullopt;
-  return static_cast<pid_t>(*group);
+  auto id = status_field(*status, field, 10);
+  if (!id) return std::nullopt;
+  return static_cast<pid_t>(*id);
 }
+
+}  // namespace
+
+std::optional<pid_t> thread_group_of(pid_t tid) { return id_in_status(tid, "Tgid:"); }
+std::optional<pid_t> parent_of(pid_t tid) { return id_in_status(tid, "PPid:"); }
 
 bool has_seccomp_filter(pid_t tid) {
   auto status = read_file(fmt::format("/proc/{}/status", tid));

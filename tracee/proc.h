@@ -36,6 +36,8 @@ std::uint64_t resident_memory(pid_t pid);
 std::uint64_t own_memory(pid_t pid);
 
 std::optional<pid_t> thread_group_of(pid_t tid);
+// The process whose child its process is.
+std::optional<pid_t> parent_of(pid_t tid);
 
 // The soft limit on a resource, RLIMIT_FSIZE or RLIMIT_STACK; RLIM_INFINITY: none. By /proc/PID/limits, which is open where
 // prlimit(2) is not: to one without CAP_SYS_RESOURCE, of a program of another user. nullopt: the task is gone.

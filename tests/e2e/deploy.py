@@ -22,7 +22,7 @@ def text(name):
 def wait_until(condition, what, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
-        check(time.monotonic() < deadline, f"after {seconds} s: {what}")
+        check(time.monotonic() < deadline, f"after {seconds} s: {what()}")
         time.sleep(0.02)
 
 
@@ -107,7 +107,7 @@ try:
     hook = [os.path.join(DEPLOY, "alert-hook"), str(service.pid)]
     first = subprocess.run(hook, capture_output=True, text=True, env=hooked, timeout=60)
     check(first.returncode == 0 and "told tmrec to record" in first.stdout, f"{first}")
-    wait_until(lambda: os.path.lexists(os.path.join(base, "latest")), "there is no trace")
+    wait_until(lambda: os.path.lexists(os.path.join(base, "latest")), lambda: f"there is no trace; {open(log.name).read()}")
     second = subprocess.run(hook, capture_output=True, text=True, env=hooked, timeout=60)
     check(second.returncode == 0 and "less than" in second.stdout, f"{second}")
     service.send_signal(signal.SIGTERM)
