@@ -110,6 +110,8 @@ void Stopped::set_xstate(std::span<const std::uint8_t> given) {
 siginfo_t Stopped::siginfo() const {
   siginfo_t info{};
   checked(ptrace_raw(PTRACE_GETSIGINFO, tid_, 0, as_word(&info)), tid_, "PTRACE_GETSIGINFO");
+  // Killed since it stopped, it stands in another stop, the last.
+  if (info.si_signo == SIGTRAP && info.si_code == (SIGTRAP | (PTRACE_EVENT_EXIT << 8))) throw TaskDied{tid_};
   return info;
 }
 
