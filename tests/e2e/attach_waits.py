@@ -37,6 +37,14 @@ def finish(guest, what):
         sys.exit(f"{what}: status {guest.returncode}: {out.decode(errors='replace')[-500:]}")
 
 
+def is_ending(guest):
+    try:
+        guest.wait(5)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def attach_and_replay():
     guest = start(10)
     before = state_of(guest.pid)
@@ -46,7 +54,7 @@ def attach_and_replay():
         if guest.poll() is not None:
             break
         attachment = Attachment(guest.pid, ["--for", f"{random.randint(1, 800)}ms"], check=50)
-        if attachment.process.wait(60) and guest.poll() is not None:
+        if attachment.process.wait(60) and is_ending(guest):
             break
         attachments.append(attachment.finish())
         now = state_of(guest.pid)
