@@ -113,6 +113,10 @@ void serialize(A& ar, StartEvent& v) {
   ar(v.processes, v.first);
 }
 template <class A>
+void serialize(A& ar, GapEvent& v) {
+  ar(v.reason);
+}
+template <class A>
 void serialize(A& ar, Mapping& v) {
   ar(v.start, v.end, v.prot, v.shared, v.grows_down, v.source, v.name);
 }
@@ -132,7 +136,7 @@ static_assert(sizeof(TickEvent) == 216 && sizeof(PatchEvent) == 88 && sizeof(Att
 static_assert(sizeof(AttachEvent::Thread) == 256 && sizeof(AttachEvent::ForkAdvice) == 24);
 static_assert(sizeof(StartEvent) == 32 && sizeof(StartEvent::Process) == 176 && sizeof(StartEvent::Module) == 88);
 static_assert(sizeof(StartEvent::Thread) == 296);
-static_assert(sizeof(EndEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
+static_assert(sizeof(EndEvent) == 32 && sizeof(GapEvent) == 32 && sizeof(Event) == 704 && sizeof(Mapping) == 144 && sizeof(Snapshot) == 408);
 
 // The part of a SyscallEvent that few calls have.
 struct Attachment {

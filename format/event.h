@@ -208,13 +208,19 @@ struct StartEvent {
   Tid first;  // the recording's first process, which may have ended
 };
 
+// A gap: from here on, the event's task did what can't be repeated (it was stopped where no replay finds it). What
+// follows is known up to the next StartEvent, where a replay goes on, and is not replayed.
+struct GapEvent {
+  std::string reason;
+};
+
 // The last event: why the recording ended. Missing when the supervisor was killed.
 struct EndEvent {
   std::string reason;  // empty: the program ended
 };
 
 using EventBody = std::variant<SyscallEvent, SwitchEvent, SignalEvent, CloneEvent, ExecEvent, ExitEvent,
-                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent, AttachEvent, StartEvent>;
+                               InstructionEvent, CheckEvent, EndEvent, TickEvent, PatchEvent, AttachEvent, StartEvent, GapEvent>;
 
 struct Event {
   EventNo no;

@@ -27,8 +27,8 @@
 namespace tmrec {
 
 // 3: system calls may come in batches (format/calls.h); 4: StartEvent, with which a log may begin; 5: references to
-// blocks.
-inline constexpr std::uint32_t kLogVersion = 5, kOldestLogVersion = 2;
+// blocks; 6: GapEvent.
+inline constexpr std::uint32_t kLogVersion = 6, kOldestLogVersion = 2;
 
 struct ChunkHeader {
   static constexpr std::uint32_t kMagic = 0x4b435254;  // "TRCK"

@@ -15,7 +15,7 @@
 namespace tmrec {
 
 // Moves with every change of what is in a trace that older readers would misunderstand.
-inline constexpr std::uint32_t kTraceVersion = 4;  // 3: AttachEvent, 4: StartEvent
+inline constexpr std::uint32_t kTraceVersion = 5;  // 3: AttachEvent, 4: StartEvent, 5: GapEvent
 
 // Something that happened `count` times.
 struct Tally {
