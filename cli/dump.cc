@@ -82,6 +82,10 @@ Described describe_event(const StartEvent& event) {
                                event.processes.size() == 1 ? "" : "es", threads, threads == 1 ? "" : "s")};
 }
 
+Described describe_event(const GapEvent& event) {
+  return {"gap", fmt::format("{}: not replayed from here to the next starting point", event.reason)};
+}
+
 Described describe_event(const ExitEvent& event) {
   std::string how;
   if (WIFSIGNALED(event.status)) {

@@ -47,6 +47,7 @@ std::string one_line(const Event& event) {
         if constexpr (std::is_same_v<Body, AttachEvent>) return fmt::format("joins {}", body.program);
         if constexpr (std::is_same_v<Body, StartEvent>)
           return fmt::format("starting point of {} processes", body.processes.size());
+        if constexpr (std::is_same_v<Body, GapEvent>) return fmt::format("a gap: {}", body.reason);
         if constexpr (std::is_same_v<Body, ExitEvent>) return fmt::format("exit, status {:#x}", body.status);
         if constexpr (std::is_same_v<Body, InstructionEvent>)
           return fmt::format("trapping instruction at {:#x}", body.before.rip);

@@ -114,6 +114,7 @@ Result<std::unique_ptr<Session>> Session::fork() {
   copy->source_ = source_;
   copy->now_ = now_;
   copy->first_process_ = first_process_;
+  copy->in_gap_ = in_gap_;
   copy->end_seen_ = end_seen_;
   copy->end_reason_ = end_reason_;
   copy->exit_status_ = exit_status_;

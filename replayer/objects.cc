@@ -30,11 +30,14 @@ Result<void> copy_content(int from, int to) {
 
 }  // namespace
 
-Objects::~Objects() {
+Objects::~Objects() { clear(); }
+
+void Objects::clear() {
   for (auto& [id, object] : objects_) {
     if (object.blob_fd >= 0) close(object.blob_fd);
     if (object.memfd >= 0) close(object.memfd);
   }
+  objects_.clear();
 }
 
 namespace {

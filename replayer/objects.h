@@ -30,6 +30,8 @@ class Objects {
   // A descriptor, ours and valid as long as Objects, of what a mapping made now must show.
   Result<int> show(const MapSource& source, bool shared);
   Result<void> change(const FileChange& change);
+  // Nothing is there any more.
+  void clear();
   // The replay begins in the middle of a recording: changes to objects that are not there yet mean nothing.
   void begin_midway() { midway_ = true; }
   // The object of this source is there, with room for what the source says; its content comes from elsewhere.

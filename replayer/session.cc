@@ -48,11 +48,16 @@ Session::~Session() {
 }
 
 Result<const Event*> Session::upcoming() {
-  if (ahead_.empty()) {
-    TMREC_TRY(const bool more, read_ahead());
-    if (!more) return nullptr;
+  for (;;) {
+    if (ahead_.empty()) {
+      TMREC_TRY(const bool more, read_ahead());
+      if (!more) return nullptr;
+    }
+    const Event& next = ahead_.front();
+    const bool is_known = std::holds_alternative<StartEvent>(next.body) || std::holds_alternative<EndEvent>(next.body);
+    if (!in_gap_ || is_known) return &next;
+    ahead_.pop_front();
   }
-  return &ahead_.front();
 }
 
 Task* Session::find(Tid tid) {
@@ -96,7 +101,7 @@ Result<bool> Session::step() {
   }
   if (auto of = tasks_.find(event.tid); of != tasks_.end()) {
     of->second->last_event_ns = event.time_ns;
-    TMREC_CHECKED(check_ticks(*of->second, event));
+    if (!in_gap_) TMREC_CHECKED(check_ticks(*of->second, event));
   }
   now_ = event.no;
   ahead_.pop_front();
@@ -118,6 +123,10 @@ Result<void> Session::apply(const Event& event) {
     return {};
   }
   if (std::holds_alternative<SwitchEvent>(event.body)) return {};
+  if (std::holds_alternative<GapEvent>(event.body)) {
+    in_gap_ = true;
+    return {};
+  }
   if (const auto* exec = std::get_if<ExecEvent>(&event.body)) return apply_exec(event.tid, *exec);
   if (const auto* attach = std::get_if<AttachEvent>(&event.body)) return apply_attach(event.tid, *attach);
   if (const auto* start = std::get_if<StartEvent>(&event.body)) return apply_start(*start);

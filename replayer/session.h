@@ -134,6 +134,7 @@ class Session {
   Result<void> set_fork_advice(Task& task, const std::vector<AttachEvent::ForkAdvice>& advices);
   // starting.cc
   Result<void> apply_start(const StartEvent& event);
+  void forget_everything();
   Result<void> begin_process(const StartEvent::Process& process);
   Result<void> begin_thread(Task& task, const StartEvent::Thread& thread);
   Result<void> begin_module(Task& task, const StartEvent::Module& module);
@@ -156,6 +157,7 @@ class Session {
   std::unordered_map<Tid, std::unique_ptr<Task>> tasks_;
   Tid first_process_;
   EventNo now_;
+  bool in_gap_ = false;  // up to the next StartEvent
   bool end_seen_ = false;
   std::string end_reason_;
   std::optional<int> exit_status_;

@@ -1,17 +1,29 @@
 // A replay that begins in the middle of a recording: all tasks, address spaces and patches as a starting point has
-// them. One that comes from before compares instead: what differs there would differ in a replay that begins there.
+// them. One that comes from before compares instead: what differs there would differ in a replay that begins there. One
+// that comes from a gap forgets what it had.
 #include <fmt/format.h>
 
 #include "replayer/session.h"
+#include "replayer/stub.h"
 
 namespace tmrec::replayer {
 
 Result<void> Session::apply_start(const StartEvent& event) {
-  if (now_.value != 0) return pass_start(event);
+  if (now_.value != 0 && !in_gap_) return pass_start(event);
+  if (in_gap_) forget_everything();
+  in_gap_ = false;
   first_process_ = event.first;
   objects_.begin_midway();
   for (const StartEvent::Process& process : event.processes) TMREC_CHECKED(begin_process(process));
   return {};
+}
+
+void Session::forget_everything() {
+  for (auto& [tid, task] : tasks_) {
+    if (task->stub) end_stub(std::move(*task->stub));
+  }
+  tasks_.clear();
+  objects_.clear();
 }
 
 Result<void> Session::begin_process(const StartEvent::Process& process) {

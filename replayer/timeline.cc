@@ -55,6 +55,11 @@ Result<const Timeline::Brief*> Timeline::brief(EventNo event) {
     if (!next) return nullptr;
     if (briefs_.empty()) before_ = next->no.value - 1;
     if (on_read) on_read(*next);
+    if (std::holds_alternative<StartEvent>(next->body) || std::holds_alternative<EndEvent>(next->body)) in_gap_ = false;
+    if (in_gap_) {
+      briefs_.push_back(kDropped);
+      continue;
+    }
     const bool runs = comes_by_itself(*next, in_call_.contains(next->tid));
     briefs_.push_back({next->tid, next->ticks, runs, sets_task(*next), begins_tick(*next), next->time_ns});
     note_call(*next);
@@ -72,6 +77,9 @@ void Timeline::note_call(const Event& event) {
   } else if (const auto* const exec = std::get_if<ExecEvent>(&event.body)) {
     in_call_.erase(exec->former);
     in_call_.erase(event.tid);
+  } else if (std::holds_alternative<GapEvent>(event.body)) {
+    in_gap_ = true;
+    in_call_.clear();
   } else if (const auto* const start = std::get_if<StartEvent>(&event.body)) {
     for (const StartEvent::Process& process : start->processes) {
       for (const StartEvent::Thread& thread : process.threads) {

@@ -108,8 +108,9 @@ class Timeline {
   std::vector<Brief> briefs_;
   std::uint64_t before_ = 0;  // events that the log does not have any more
   std::set<Tid> in_call_;     // behind the last of briefs_
+  bool in_gap_ = false;       // likewise
   Position begin_;
-  EventNo floor_;          // of the process that is concerned
+  EventNo floor_;  // of the process that is concerned
   std::chrono::nanoseconds fork_took_{};
   bool given_up_ = false;  // while backward() searches
   Tid process_;

@@ -156,6 +156,10 @@ bool same(const EndEvent& a, const EndEvent& b) {
   const auto& [reason] = a;
   return reason == b.reason;
 }
+bool same(const GapEvent& a, const GapEvent& b) {
+  const auto& [reason] = a;
+  return reason == b.reason;
+}
 bool same(const AttachEvent::Thread& a, const AttachEvent::Thread& b) {
   const auto& [tid, r, xstate, ticks] = a;
   return tid == b.tid && r == b.regs && xstate == b.xstate && ticks == b.ticks;
@@ -224,7 +228,8 @@ std::vector<Event> events() {
       ExitEvent{-7, true, {{RemoteAddr(0x80), bytes(4, 0), false}, {RemoteAddr(0x90), bytes(5, 2), true}}});
   bodies.emplace_back(InstructionEvent{InstructionEvent::Kind::Cpuid, regs(7000), regs(8000)});
   bodies.emplace_back(CheckEvent{regs(9000), {{RemoteAddr(0x1000), RemoteAddr(0x3000), 0xfeedfacecafe}, {}}});
-  bodies.emplace_back(EndEvent{"a task computed for 1 s while another waited"});
+  bodies.emplace_back(GapEvent{"a task computed for 1 s while another waited"});
+  bodies.emplace_back(EndEvent{"the log could not be written"});
   bodies.emplace_back(TickEvent{regs(9500)});
   bodies.emplace_back(PatchEvent{PatchEvent::Kind::Undone,
                                  RemoteAddr(0x401000),
@@ -249,7 +254,7 @@ std::vector<Event> events() {
         {{RemoteAddr(0x401000), RemoteAddr(0x300000), {std::string(32, 'c')}, "/usr/lib/libc.so", true}},
         true}},
       Tid(76)});
-  static_assert(std::variant_size_v<EventBody> == 13, "a new kind of event wants a sample");
+  static_assert(std::variant_size_v<EventBody> == 14, "a new kind of event wants a sample");
   std::vector<Event> out;
   for (EventBody& body : bodies) {
     const std::uint64_t no = out.size() + 1;
