@@ -120,6 +120,7 @@ Report supervise(const Options& options, const sched::ChosenSource& ticks, const
   report.started = true;
   report.ended_early = session.run(program, std::move(first));
   report.as_asked = session.ended_as_asked();
+  if (auto failure = session.await_snapshots(); !failure.empty()) report.ended_early = failure;
   finish(session, trace, started, report);
   return report;
 }

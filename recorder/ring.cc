@@ -57,10 +57,10 @@ bool Ring::due(Window::Time now) {
   return window_.due(now, log_.written(), EventNo(log_.last().value + 1));
 }
 
-void Ring::begin(Window::Time now) {
+void Ring::begin(Window::Time now, bool bridges) {
   const EventNo first(log_.last().value + 1);
   const std::lock_guard lock(mutex_);
-  window_.begin(first, now, log_.written());
+  window_.begin(first, now, log_.written(), bridges);
   log_.begin_segment([this, first](const LogPlace& place) {
     const std::lock_guard there(mutex_);
     window_.in_segment(first, place.segment);
@@ -110,7 +110,7 @@ std::uint64_t Ring::held() {
 bool Ring::is_needed(EventNo snapshot) {
   const std::lock_guard lock(mutex_);
   if (snapshot < window_.oldest().first) return false;
-  return options_.window.events != 0 || !window_.begins_later_part(snapshot);
+  return options_.window.events != 0 || !window_.is_passed_by(snapshot);
 }
 
 std::string Ring::finish() {

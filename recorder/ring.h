@@ -32,7 +32,7 @@ class Ring {
 
   bool due(Window::Time now);
   // The next event will be a starting point's.
-  void begin(Window::Time now);
+  void begin(Window::Time now, bool bridges = false);
   // Its snapshots are written, with `bytes`; called by any thread.
   void written(EventNo first, std::uint64_t bytes);
   // Removes what is too old.

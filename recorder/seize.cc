@@ -109,7 +109,8 @@ class Seizure {
       if (task.stopped || tracee::task_state(waiting) != 'D') continue;
       const auto parent = tracee::thread_group_of(waiting);
       for (auto& [tid, child] : tasks_) {
-        const bool is_child = child.stopped && child.stop.kind == Stop::Kind::EventStop && tracee::parent_of(tid) == parent;
+        const bool is_child =
+            child.stopped && child.stop.kind == Stop::Kind::EventStop && tracee::parent_of(tid) == parent;
         if (!is_child) continue;
         std::move(*child.stopped).resume(Resume::Continue);
         child.stopped.reset();

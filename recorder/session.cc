@@ -67,6 +67,7 @@ Session::Session(const Options& options, sched::ChosenSource ticks, TraceDir tra
                    if (pid == first_pid_ && !exit_status_) exit_status_ = status;
                  },
              .on_tick = [this] { tick(); },
+             .on_starved = [this](pid_t by, const std::string& why) { return begin_gap(by, why); },
              .exchange = &exchange_}) {
   ledger_ = options_.ledger;
   if (options_.ring) ring_ = std::make_unique<Ring>(*options_.ring, trace_, *log_);
@@ -259,15 +260,17 @@ void Session::tick() {
   if (ring_) tend_ring(beat);
   if (!beat) return;
   check_limits();
+  check_gap();
   auto now = std::chrono::steady_clock::now();
   for (const auto& [tid, life] : lives_) {
     life->interrupt_if_due();
     const auto stretch = static_cast<std::uint64_t>(life->without_tick(now).count());
     manifest_.longest_without_tick_ns = std::max(manifest_.longest_without_tick_ns, stretch);
     if (!life->is_overdue(now)) continue;
-    throw sched::EndRecording{
+    const std::string why =
         fmt::format("task {} computes without a system call while signal {} waits for it, and can't be interrupted",
-                    tid, life->deferred().front().si_signo)};
+                    tid, life->deferred().front().si_signo);
+    if (!begin_gap(tid, why)) throw sched::EndRecording{why};
   }
 }
 
@@ -334,6 +337,7 @@ TaskLife& Session::adopt_joined(pid_t tid, tracee::Stopped stopped, std::shared_
 void Session::task_ended(pid_t tid) {
   spaces_.erase(tid);
   lives_.erase(tid);
+  if (wants_gap_of(tid)) cancel_gap();
 }
 
 std::shared_ptr<AddressSpace> Session::space_of(pid_t tid) const {

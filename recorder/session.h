@@ -129,6 +129,19 @@ class Session {
   // `by` stands where its last event has left it. Where it can't be done now it is left for later.
   void take_start(pid_t by);
   void end_ring();
+
+  // Gaps; gaps.cc. All tasks are to hold still, each where its last event has left it, until a starting point has been
+  // taken.
+  bool has_gap() const { return gap_.has_value(); }
+  // Whose it is; 0: there is none.
+  pid_t gap_of() const { return gap_ ? gap_->by : 0; }
+  // It is about to be, and its task has not been stopped yet.
+  bool wants_gap_of(pid_t tid) const { return gap_ && gap_->by == tid && gap_->event.value == 0; }
+  void open_gap();
+  void cancel_gap();
+  // True: it is over. `by` stands where its last event has left it.
+  bool bridge_gap(pid_t by);
+
   void applied(const std::shared_ptr<const patch::Plan>& plan, const BlobId& id) { plan_ids_[plan.get()] = id; }
   // Outcome::keep. At the end.
   std::string why_keep(const std::string& ended_early);
@@ -238,6 +251,9 @@ class Session {
     std::shared_ptr<SpaceCopy> copy;  // which is to fill it in; or null
   };
   bool gather_start(pid_t by, StartEvent& start, std::vector<StartMemory>& snapshots);
+  pid_t busy() const;
+  void check_gap();
+  bool begin_gap(pid_t by, const std::string& why);
   void write_start(EventNo number, std::vector<StartMemory> snapshots);
   std::uint64_t now_ns() const;  // since the start of the recording
   bool release(tracee::Stopped& task, const tracee::Stop& stop);
@@ -292,6 +308,14 @@ class Session {
   std::vector<Child> children_;                                                    // that copies are or were
   std::unordered_map<pid_t, std::chrono::nanoseconds> ran_before_;  // last_ran(), before tasks are stopped to let go
   bool ended_as_asked_ = false;
+  struct Gap {
+    pid_t by;
+    std::string why;
+    Clock::time_point since;  // when its task was to stop
+    EventNo event;            // 0: it has not yet
+  };
+  std::optional<Gap> gap_;
+  unsigned gaps_ = 0;  // that are over
   bool start_due_ = false;
   std::mutex start_failure_mutex_;
   std::string start_failure_;  // what went wrong with writing

@@ -44,6 +44,7 @@ void TaskLife::live(bool at_exec) {
     int signal = first_stop_ ? handle(*first_stop_) : 0;
     for (;;) {
       at_event_ = false;
+      if (session_.has_gap()) signal = hold_still(signal);
       // From there one would be delivered unseen: one at a call is as good as any.
       if (signal != 0 && stands_behind_script_) call_remotely(SYS_gettid, {});
       stands_behind_script_ = false;
@@ -53,9 +54,10 @@ void TaskLife::live(bool at_exec) {
       while (has_met_probe(stop)) stop = task_.run(Resume::Continue);  // to that signal
       take_records();
       if (begun_) leave_wait(stop);
+      if (session_.wants_gap_of(tid())) open_gap(stop);
       signal = handle(stop);
       if (at_event_ && session_.check_due()) check_memory();
-      if (at_event_ && session_.start_due()) session_.take_start(tid());
+      if (at_event_ && session_.start_due() && !session_.has_gap()) session_.take_start(tid());
       if (at_event_ && signal == 0) wait_for_children();
     }
   } catch (const TaskEnding&) {

@@ -62,6 +62,9 @@ class TaskLife {
   void stand_joined(const Regs& regs, const tracee::Stop& stop, std::vector<siginfo_t> arrived);
   // What it is to have when the recording ends.
   void give_back_to(LeavingTask& leaving) const;
+  // For a gap: it stops soon, and then holds still until all do. gaps.cc
+  void come_to_rest();
+  bool holds_still() const { return holds_still_; }
   // A signal has waited for so long a computation that the program would notice.
   bool is_overdue(std::chrono::steady_clock::time_point now) const;
 
@@ -94,6 +97,10 @@ class TaskLife {
   void leave_agent(const Regs& program);
   void on_tick(const Regs& at_call);
   void on_special_instruction(const Regs& at_call);
+
+  // gaps.cc
+  void open_gap(const tracee::Stop& stop);
+  int hold_still(int signal);
 
   // hardware.cc
   class Driven;
@@ -275,6 +282,7 @@ class TaskLife {
   std::unique_ptr<sched::TickCounter> counter_;  // null: in software, in area_
   bool interrupt_set_ = false;                   // for when there are interrupt_at_ ticks
   bool interrupted_by_us_ = false;               // not seen yet
+  bool holds_still_ = false;                     // for a gap to be bridged
   std::uint64_t interrupt_at_ = 0, slice_end_ = 0;
   std::uint64_t settle_steps_ = 0;
   // The count when it was looked at and had changed, or the task did not compute; and when that was.
@@ -293,10 +301,10 @@ class TaskLife {
   Regs last_seen_;                       // when it was left to the agent: for what that does not record
   std::shared_ptr<CallRing> slot_ring_;  // where it has slot_
   std::optional<std::uint32_t> slot_;
-  bool probes_ = false;            // the next time it is left to the agent
+  bool probes_ = false;                      // the next time it is left to the agent
   std::optional<std::uint32_t> calls_left_;  // before others have a turn, of a task that goes on in the agent
-  bool goes_on_in_agent_ = false;  // it has asked for no more than the baton
-  std::optional<OpenCall> begun_;  // the call that it waits in without the baton
+  bool goes_on_in_agent_ = false;            // it has asked for no more than the baton
+  std::optional<OpenCall> begun_;            // the call that it waits in without the baton
   std::optional<Ticks> recorded_at_;
 };
 

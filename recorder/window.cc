@@ -17,8 +17,8 @@ bool Window::due(Time now, std::uint64_t log, EventNo next) const {
   return log - last.log_at >= std::max(least, quarter - std::min(quarter, last.snapshots));
 }
 
-void Window::begin(EventNo first, Time now, std::uint64_t log) {
-  parts_.push_back({.first = first, .began = now, .log_at = log, .segment = 0, .written = false});
+void Window::begin(EventNo first, Time now, std::uint64_t log, bool bridges) {
+  parts_.push_back({.first = first, .began = now, .log_at = log, .segment = 0, .written = false, .bridges = bridges});
 }
 
 Window::Part* Window::find(EventNo first) {
@@ -26,8 +26,9 @@ Window::Part* Window::find(EventNo first) {
   return found == parts_.end() ? nullptr : &*found;
 }
 
-bool Window::begins_later_part(EventNo event) const {
-  return !(event == parts_.front().first) && std::ranges::find(parts_, event, &Part::first) != parts_.end();
+bool Window::is_passed_by(EventNo event) const {
+  const auto part = std::ranges::find(parts_, event, &Part::first);
+  return part != parts_.end() && part != parts_.begin() && !part->bridges;
 }
 
 void Window::in_segment(EventNo first, std::uint64_t segment) {

@@ -34,11 +34,12 @@ class Window {
     std::uint64_t segment = 1;    // 0: not known yet
     std::uint64_t snapshots = 0;  // bytes; a part whose are not written yet can't be begun from
     bool written = true;
+    bool bridges = false;  // a gap: a replay that comes from before begins with its snapshots, too
   };
 
   // `log`: bytes of it so far, dropped ones included. Never before the last one can be begun from.
   bool due(Time now, std::uint64_t log, EventNo next) const;
-  void begin(EventNo first, Time now, std::uint64_t log);
+  void begin(EventNo first, Time now, std::uint64_t log, bool bridges = false);
   void in_segment(EventNo first, std::uint64_t segment);
   void written(EventNo first, std::uint64_t snapshots);
 
@@ -46,8 +47,8 @@ class Window {
   std::optional<Part> drop(Time now, std::uint64_t log);
 
   const Part& oldest() const { return parts_.front(); }
-  // Whether a later part begins with this event.
-  bool begins_later_part(EventNo event) const;
+  // Whether a later part begins with this event, which a replay passes by.
+  bool is_passed_by(EventNo event) const;
   std::uint64_t held(std::uint64_t log) const;  // bytes
 
  private:

@@ -89,6 +89,20 @@ void LoopTask::yield(SwitchEvent::Reason reason) {
   if (stop_pending_ && is_end(stop_)) throw TaskEnding{};
 }
 
+void LoopTask::rest() {
+  loop_.handed_over_for_ = SwitchEvent::Reason::SliceEnd;
+  loop_.resting_.push_back(this);
+  state_ = State::Ready;
+  loop_.holder_ = nullptr;
+  fiber_.suspend();
+  std::erase(loop_.resting_, this);
+  if (stop_pending_ && is_end(stop_)) throw TaskEnding{};
+}
+
+void Loop::wake_resting() {
+  for (LoopTask* task : std::exchange(resting_, {})) make_ready(*task);
+}
+
 void LoopTask::preemption_point() {
   if (slice_left_ > 0) --slice_left_;
   if (slice_left_ == 0) yield(SwitchEvent::Reason::SliceEnd);
@@ -285,7 +299,9 @@ void Loop::run() {
     }
     if (holder_ == nullptr) {
       if (ready_.empty()) {
-        if (!all_gone_ && callbacks_.exchange != nullptr && callbacks_.exchange->leave_free(last_holder_)) continue;
+        if (!all_gone_ && resting_.empty() && callbacks_.exchange != nullptr &&
+            callbacks_.exchange->leave_free(last_holder_))
+          continue;
         if (all_gone_ || !wait_one(true)) return;
         continue;
       }
@@ -432,9 +448,10 @@ void Loop::check_starvation() {
   if (now - *others_wait_since_ < starvation_limit) return;
   // On a busy machine a second may be little of its own.
   if (tracee::task_state(holder_->tid_) == 'R' && used - used_before_ < starvation_limit) return;
-  throw EndRecording{
+  const std::string why =
       fmt::format("task {} has computed for {} ms without a system call while task {} waits, and can't be preempted",
-                  holder_->tid_, starvation_limit.count(), ready_.front()->tid_)};
+                  holder_->tid_, starvation_limit.count(), ready_.front()->tid_);
+  if (!callbacks_.on_starved || !callbacks_.on_starved(holder_->tid_, why)) throw EndRecording{why};
 }
 
 void Loop::check_newborns() {
@@ -452,13 +469,22 @@ void Loop::check_newborns() {
   }
 }
 
-// Tasks that cannot be stopped within the time are left out. One that has just made a task, or begun a program, is
-// taken to the end of that call first: changed registers would lose its result.
+// Tasks that cannot be stopped within the time are left out: those that wait uninterruptibly (for a child that shares
+// memory, vfork); others on a busy machine, only after kMost. One that has just made a task, or begun a
+// program, is taken to the end of that call first: changed registers would lose its result.
 void Loop::stop_all(std::chrono::milliseconds patience) {
   for (auto& [tid, task] : tasks_) {
     if (task->running_) task->running_->interrupt();
   }
-  const auto until = Clock::now() + patience;
+  constexpr std::chrono::milliseconds kMost(6000), kBetweenLooks(10);
+  const auto begun = Clock::now();
+  auto until = begun + patience;
+  auto some_will_stop = [this] {
+    return std::ranges::any_of(tasks_, [](const auto& entry) {
+      const char state = tracee::task_state(entry.first).value_or('X');
+      return entry.second->running_ && state != 'D' && state != 'Z' && state != 'X';
+    });
+  };
   auto still_running = [this] {
     bool any = false;
     for (auto& [tid, task] : tasks_) {
@@ -472,7 +498,11 @@ void Loop::stop_all(std::chrono::milliseconds patience) {
     }
     return any;
   };
-  while (still_running() && Clock::now() < until) {
+  while (still_running()) {
+    if (Clock::now() >= until) {
+      if (Clock::now() - begun >= kMost || !some_will_stop()) break;
+      until += kBetweenLooks;
+    }
     if (!wait_one(false)) {
       if (all_gone_) break;
       sched_yield();

@@ -53,6 +53,10 @@ class LoopTask {
   bool is_computing() const;
   // Stops it soon, without a signal. It computes.
   void interrupt() const { running_->interrupt(); }
+  // The same wherever it is, unless it is stopped.
+  void interrupt_if_running() const {
+    if (running_) running_->interrupt();
+  }
   // Its end has been reported; it stays in a job control stop.
   bool is_ending() const { return urgent_; }
   bool is_parked() const { return state_ == State::Parked; }
@@ -60,6 +64,8 @@ class LoopTask {
   bool others_wait() const;
   // Lets the others have a turn. Returns holding the baton, the task still in the stop it was in.
   void yield(SwitchEvent::Reason reason);
+  // The same, and it is not ready again before Loop::wake_resting(), nor runs anybody whom the loop does not let.
+  void rest();
   // The task has made another one, which may be let run first.
   void after_birth();
   // A place between two calls where the baton can change hands: yields when the task's slice is used up.
@@ -133,6 +139,9 @@ class Loop {
     std::function<void(pid_t pid, int status)> on_exited;
     // Called at least every 100 ms and between stops; throw EndRecording to end.
     std::function<void()> on_tick;
+    // A task computes for longer than starvation_limit while another one is ready. True: it will be stopped, at least
+    // when this is called again some time later; else run() throws EndRecording.
+    std::function<bool(pid_t by, const std::string& why)> on_starved = nullptr;
     Exchange* exchange = nullptr;  // null: tasks do no such thing
   };
 
@@ -147,6 +156,9 @@ class Loop {
   std::optional<tracee::Stopped> await_newborn(pid_t tid);
 
   Policy& policy() { return policy_; }
+
+  // All tasks that rest are ready again.
+  void wake_resting();
 
   // Until no task is left. Throws EndRecording and whatever a fiber throws.
   void run();
@@ -166,7 +178,7 @@ class Loop {
   };
   void release_together(const std::function<void(std::vector<Leaving>&, bool all)>& release);
 
-  // How long a task may compute while another one is ready; then run() throws EndRecording.
+  // How long a task may compute while another one is ready (Callbacks::on_starved).
   std::chrono::milliseconds starvation_limit{1000};
 
  private:
@@ -201,6 +213,7 @@ class Loop {
   std::unordered_map<pid_t, Newborn> newborns_;  // tasks not added yet
   std::unordered_set<pid_t> unreaped_;           // leaders whose fiber has ended and whose end waitpid will report
   std::deque<LoopTask*> ready_;
+  std::vector<LoopTask*> resting_;
   LoopTask* holder_ = nullptr;
   pid_t last_holder_ = 0;
   SwitchEvent::Reason handed_over_for_ = SwitchEvent::Reason::Exit;

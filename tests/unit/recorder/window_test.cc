@@ -82,6 +82,8 @@ TEST_CASE("starting points at every so many events") {
   CHECK(window.due(0s, 0, EventNo(101)));
   begin(window, 101, 0s, 0, 1);
   CHECK(!window.due(0s, 0, EventNo(200)));
-  CHECK(window.begins_later_part(EventNo(101)));
-  CHECK(!window.begins_later_part(EventNo(1)));
+  CHECK(window.is_passed_by(EventNo(101)));
+  CHECK(!window.is_passed_by(EventNo(1)));
+  window.begin(EventNo(201), 40s, 40, true);
+  CHECK(!window.is_passed_by(EventNo(201)));
 }
