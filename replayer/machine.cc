@@ -243,8 +243,11 @@ Result<std::optional<Stop>> Machine::over_repeated(Task& task, std::uint64_t beh
   const std::uint64_t at = task.regs.rip;
   for (;;) {
     TMREC_TRY(const auto stop, resume(task, Resume::EmulateCalls));
-    const bool passed = stop && stop->kind == Stop::Kind::Signal && stop->signal == kStepped.signal;
-    const bool done = stop && stop->kind == Stop::Kind::Signal && task.regs.rip == behind + (passed ? 0 : 1);
+    const bool signal = stop && stop->kind == Stop::Kind::Signal;
+    const bool trapped = signal && task.regs.rip == behind + 1;
+    // It was passed by the fence, or its last round has touched a watched word.
+    const bool passed = signal && task.regs.rip == behind && !moved_by(task, *stop);
+    const bool done = trapped || passed;
     if (done) task.regs.rip = behind;
     const bool goes_on = !done && task.regs.rip == at && (!stop || !moved_by(task, *stop));
     if (goes_on) continue;
