@@ -286,6 +286,23 @@ Result<void> Timeline::hop(Live& live, const Hop& hop) {
   return {};
 }
 
-Result<Halt> Timeline::forward(const Orders& orders) { return walk(now_, orders); }
+Result<Halt> Timeline::forward(const Orders& orders) {
+  TMREC_TRY(const Halt halt, walk(now_, orders));
+  if (halt.kind == Halt::Kind::CallBegins || halt.kind == Halt::Kind::End) {
+    TMREC_CHECKED(stand_in_front_of_call(orders.give_up));
+  }
+  return halt;
+}
+
+// A task that ran into its call has lost what the call does to registers (rcx, r11), and in patched code is elsewhere.
+// Whoever looks is to see what he sees when he comes back.
+Result<void> Timeline::stand_in_front_of_call(const std::function<bool()>& give_up) {
+  TMREC_TRY(const Event* const next, session().upcoming());
+  const auto* const call = next == nullptr ? nullptr : std::get_if<SyscallEvent>(&next->body);
+  if (call == nullptr || call->phase == SyscallEvent::Phase::Exit) return {};
+  TMREC_TRY(const Position here, position());
+  TMREC_TRY([[maybe_unused]] const bool there, seek(here, give_up));
+  return {};
+}
 
 }  // namespace tmrec::replayer

@@ -95,6 +95,7 @@ class Timeline {
   Result<Position> locate(const Place& place, const std::function<bool()>& give_up);
   Result<void> hop(Live& live, const Hop& hop);
   Result<Halt> step(Live& live, Tid task);
+  Result<void> stand_in_front_of_call(const std::function<bool()>& give_up);
   Result<std::optional<Position>> previous(const Position& position, Tid task, const std::function<bool()>& give_up);
   Result<std::optional<Position>> previous_in_tick(const Position& position, Tid task,
                                                    const std::function<bool()>& give_up);
