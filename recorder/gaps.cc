@@ -97,7 +97,7 @@ void TaskLife::come_to_rest() {
 void TaskLife::open_gap(const tracee::Stop& stop) {
   const Regs here = stopped().regs();
   const bool anywhere = stop.kind == tracee::Stop::Kind::EventStop && !begun_ && !agent::is_code(here.rip) &&
-                        space_->patches.is_original(here.rip) && !is_at_boundary(here);
+                        space_->patches.is_original(here.rip);
   if (!anywhere) return session_.cancel_gap();
   session_.open_gap();
   stand_at(here);

@@ -94,18 +94,25 @@ out, err = front.communicate(timeout=60)
 if (front.returncode, started + out) != (6, READ) or len(complaints(err)) != 1:
     sys.exit(f"deleted trace: {front.returncode} {out!r} {err!r}")
 
-# Code made at run time counts no ticks.
+# Code made at run time counts no ticks. With an argument, the thread that it starves shares the recording with a
+# process that job control has stopped, and that never comes to rest.
 STARVING = compiled("starving-program", r"""
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 static volatile int stop;
 static const unsigned char kCode[] = {0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3};  // 1: cmpl $0,(%rdi); je 1b; ret
 static void* compute(void* code) { ((void (*)(volatile int*))code)(&stop); return code; }
-int main(void) {
+int main(int argc, char** argv) {
   pthread_t thread;
+  pid_t stopped = argc > 1 ? fork() : 0;
+  if (argc > 1 && stopped == 0) raise(SIGSTOP), _exit(0);
+  if (stopped != 0) waitpid(stopped, 0, WUNTRACED);
+  (void)argv;
   void* code = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memcpy(code, kCode, sizeof kCode);
   puts("started");
@@ -114,13 +121,18 @@ int main(void) {
   for (int i = 0; i < 5; ++i) usleep(1000);
   stop = 1;
   pthread_join(thread, 0);
+  if (stopped != 0) kill(stopped, SIGKILL), waitpid(stopped, 0, 0);
   puts("finished");
   return 5;
 }
 """, "-pthread")
-done = record("starving", [STARVING])
-expect_end("starvation", done, 5, b"started\nfinished\n", b"computed", b"computes")
+done = record("starving", [STARVING, "beside a stopped process"])
+expect_end("starvation", done, 5, b"started\nfinished\n", b"does not come to rest")
 expect_replay("starvation", os.path.join(scratch, "starving"), done.stdout)
+done = record("bridged", [STARVING])
+if (done.returncode, done.stdout, complaints(done.stderr)) != (5, b"started\nfinished\n", []):
+    fail("bridged", "the recording did not go on", done)
+expect_replay("bridged", os.path.join(scratch, "bridged"), done.stdout)
 
 OLD_CALL = compiled("old-call-program", r"""
 #include <stdio.h>
