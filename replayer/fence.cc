@@ -143,7 +143,10 @@ Fence::Doubt Fence::doubts(const Task& task, std::uint64_t refused) const {
   const std::uint64_t reach = saves ? kLongestSaved : kLongest;
   Doubt doubt;
   const auto add = [&](std::size_t range, std::uint64_t at) {
-    if (doubt.words.size() == tracee::kDebugRegisters) return;
+    if (doubt.words.size() == tracee::kDebugRegisters) {
+      doubt.untold |= 1u << range;
+      return;
+    }
     doubt.words.push_back({RemoteAddr(at), 1, !ranges_[range].reads});
     doubt.ranges.push_back(range);
   };

@@ -6,7 +6,8 @@
 // see what is written and written back; userfaultfd, which says which page, but not which bytes.
 //
 // A fault tells the first byte that was refused. Whether the instruction came from there into watched memory is left to
-// debug registers; those that write to many places at once are taken to touch everything.
+// debug registers; those that write to many places at once are taken to touch everything, and where debug registers are
+// too few, what the instruction may touch is taken to be touched.
 #pragma once
 
 #include <csignal>
@@ -44,10 +45,12 @@ class Fence {
 
   // The task stands at an instruction that was refused an access here: bits of the ranges that it touches for certain.
   std::uint32_t touched_at(std::uint64_t refused) const;
-  // Other ranges that it may touch; the debug registers that tell, at most kDebugRegisters, and whose they are.
+  // Other ranges that it may touch; the debug registers that tell, at most kDebugRegisters, and whose they are. Bits of
+  // those for which none were left.
   struct Doubt {
     std::vector<tracee::WatchedWord> words;
     std::vector<std::size_t> ranges;
+    std::uint32_t untold = 0;
   };
   Doubt doubts(const Task& task, std::uint64_t refused) const;
   // It writes to more than one place.

@@ -70,7 +70,7 @@ Result<std::optional<Stop>> Machine::run(Task& task, Resume how, CounterInterrup
 Result<std::optional<Stop>> Machine::pass_fence(Task& task) {
   const auto refused = reinterpret_cast<std::uint64_t>(task.stub->siginfo().si_addr);
   const Fence::Doubt doubt = fence.doubts(task, refused);
-  accessed |= fence.touched_at(refused) | (Fence::scatters(task) ? fence.all() : 0);
+  accessed |= fence.touched_at(refused) | doubt.untold | (Fence::scatters(task) ? fence.all() : 0);
   TMREC_CHECKED(fence.lower(task));
   if (!doubt.words.empty()) TMREC_CHECKED(tracee::set_watches(*task.stub, doubt.words));
   const auto stop = step_among_traps(task);

@@ -176,6 +176,20 @@ TEST_CASE_FIXTURE(Scene, "each range has its bit, whatever pages they share") {
   touches(kStore, 4);
 }
 
+TEST_CASE_FIXTURE(Scene, "of more ranges than debug registers can tell apart, none that is touched is missed") {
+  std::vector<Fence::Range> ranges;
+  for (std::uint64_t i = 12; i-- > 0;) ranges.push_back({kWatched + 16 * i, kWatched + 16 * i + 8, false});
+  machine.fence.surround(ranges);
+  task.regs.rax = 'x';
+  task.regs.rdi = kWatched - 32;
+  task.regs.rcx = 64;
+  CHECK_FALSE(execute(kFill));
+  for (std::uint64_t i = 0; i < 2; ++i) CHECK((machine.accessed >> (11 - i) & 1) == 1);
+  CHECK(task.regs.rdi == kWatched + 32);
+  task.regs.rdi = kWatched + 12;
+  touches(kStore, 1u << 10);
+}
+
 TEST_CASE_FIXTURE(Scene, "a fault of the program's own stays its own") {
   machine.fence.surround({{kWatched, kWatchedEnd, false}, {kSealed + 8, kSealed + 64, false}});
   for (const std::uint64_t at : {kSealed + 16, std::uint64_t{0x90000}}) {
