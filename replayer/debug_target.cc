@@ -120,8 +120,23 @@ Result<void> DebugTarget::go_to_birth(std::optional<Tid> process) {
   return concern(process_);
 }
 
-// A fatal signal, the exit, or the end of the log.
+// A fatal signal, the exit, or the end of the log. It is run to once, and then known.
 Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
+  if (const auto known = ends_.find(process_); known != ends_.end()) {
+    TMREC_TRY(const bool there, timeline_.seek(known->second.position, interrupted));
+    if (!there) return false;
+    TMREC_CHECKED(concern(process_));
+    stop_ = stop_of(known->second.halt);
+    return true;
+  }
+  TMREC_TRY(const auto halt, run_to_end(interrupted));
+  if (!halt) return false;
+  TMREC_TRY(const Position position, timeline_.position());
+  if (any_task(process_) != nullptr) ends_[process_] = {position, *halt};  // else it had ended before
+  return true;
+}
+
+Result<std::optional<Halt>> DebugTarget::run_to_end(const gdbstub::Interrupted& interrupted) {
   for (;;) {
     Orders wanted = orders(interrupted);
     wanted.stops = nullptr;
@@ -129,14 +144,14 @@ Result<bool> DebugTarget::go_to_end(const gdbstub::Interrupted& interrupted) {
     TMREC_TRY(const Halt halt, timeline_.forward(wanted));
     stop_ = stop_of(halt);
     if (halt.kind == Halt::Kind::Executed) TMREC_CHECKED(concern(process_));
-    if (halt.kind == Halt::Kind::Asked) return false;
-    if (halt.kind == Halt::Kind::End) return true;
+    if (halt.kind == Halt::Kind::Asked) return std::nullopt;
+    if (halt.kind == Halt::Kind::End) return halt;
     if (halt.kind != Halt::Kind::Signal) continue;
     TMREC_TRY(const Event* const next, timeline_.session().upcoming());
     for (const Event* event : {next, timeline_.session().last()}) {
       const auto* signal = event == nullptr ? nullptr : std::get_if<SignalEvent>(&event->body);
       if (signal != nullptr && signal->signo == halt.signal && signal->action == SignalEvent::Action::Fatal)
-        return true;
+        return halt;
     }
   }
 }

@@ -69,6 +69,8 @@ class DebugTarget : public gdbstub::Target {
   Result<void> go_to_birth(std::optional<Tid> process);
   // False: interrupted.
   Result<bool> go_to_end(const gdbstub::Interrupted& interrupted);
+  // nullopt: interrupted.
+  Result<std::optional<Halt>> run_to_end(const gdbstub::Interrupted& interrupted);
   Result<Task*> task(Tid thread);
   Task* any_task() { return any_task(viewed_); }
   Task* any_task(Tid process);
@@ -139,6 +141,11 @@ class DebugTarget : public gdbstub::Target {
   std::vector<Tid> shown_;       // the client's processes
   std::map<Tid, EventNo> told_;  // since when they execute what the client believes
   EventNo birth_;                // of process_
+  struct End {
+    Position position;
+    Halt halt;
+  };
+  std::map<Tid, End> ends_;  // of processes whose end has been gone to
   bool reports_forks_ = false, reports_programs_ = false;
   bool catches_forks_ = false;  // also backwards
   bool arrives_next_ = false;   // the client has been told of another program first

@@ -16,7 +16,8 @@ namespace {
 
 // A fork costs a millisecond, of a large process tens of them.
 constexpr auto kCheckpointEvery = 100ms;
-constexpr int kMostForForks = 25;  // a checkpoint after so many times of what the last one has cost
+constexpr std::uint64_t kApartNs = 50'000'000;  // closer together, one of two would be given up soon
+constexpr int kMostForForks = 25;               // a checkpoint after so many times of what the last one has cost
 constexpr std::size_t kMaxCheckpoints = 48;
 // What is worth keeping on the way to a place: whoever goes there will look around.
 constexpr std::uint64_t kFarNs = 4'000'000;
@@ -105,7 +106,8 @@ Result<Halt> Timeline::walk(Live& live, Orders orders) {
     if (!halt) return halt;
     const bool goes_on = halt->kind == Halt::Kind::Asked && !told;
     if (!goes_on) return halt;
-    TMREC_CHECKED(keep(live));
+    TMREC_TRY(const Gaps around, gaps(live));
+    if (std::min(around.before, around.behind) > kApartNs) TMREC_CHECKED(keep(live));
     orders.skip_first = false;
   }
 }
@@ -167,11 +169,19 @@ Result<bool> Timeline::approach(Live& live, const Position& goal, const std::fun
   return true;
 }
 
-Result<void> Timeline::keep_if_far(Live& live) {
+// What lies between here and the checkpoints before and behind.
+Result<Timeline::Gaps> Timeline::gaps(const Live& live) const {
+  constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  const auto apart = [](std::uint64_t from, std::uint64_t to) { return to > from ? to - from : 0; };
   TMREC_TRY(const Place here, live.walker->place());
   const auto after = std::ranges::upper_bound(checkpoints_, here.base, {}, &Checkpoint::position);
-  const bool far = after == checkpoints_.begin() || live.cost_ns > std::prev(after)->cost_ns + kFarNs;
-  return far ? keep(live) : Result<void>{};
+  return Gaps{after == checkpoints_.begin() ? kNone : apart(std::prev(after)->cost_ns, live.cost_ns),
+              after == checkpoints_.end() ? kNone : apart(live.cost_ns, after->cost_ns)};
+}
+
+Result<void> Timeline::keep_if_far(Live& live) {
+  TMREC_TRY(const Gaps around, gaps(live));
+  return around.before > kFarNs ? keep(live) : Result<void>{};
 }
 
 Result<Timeline::Live> Timeline::copy(const Live& live) {

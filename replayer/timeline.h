@@ -83,6 +83,10 @@ class Timeline {
   Result<Live> restore(const Position& position);
   Result<bool> go(Live& live, const Position& goal, const std::function<bool()>& give_up);
   Result<bool> approach(Live& live, const Position& goal, const std::function<bool()>& give_up);
+  struct Gaps {
+    std::uint64_t before, behind;  // ns
+  };
+  Result<Gaps> gaps(const Live& live) const;
   Result<void> keep_if_far(Live& live);
   Result<Live> copy(const Live& live);
   // The last stop from where `live` is up to `end`.

@@ -60,6 +60,16 @@ TEST_CASE("where somebody is at work they come to lie, wherever that is, and the
   CHECK(pool.way_to(here - 20 * 1000 * kMillisecond) < 200 * 1000 * kMillisecond);
 }
 
+TEST_CASE("the first one behind the program's start stays, wherever somebody is at work") {
+  Pool pool = after_running_for(60);
+  pool.add(10 * kMillisecond);
+  const std::uint64_t trunk = 100 * kMillisecond;
+  for (const std::uint64_t here : {59'000u, 30'000u, 1'000u, 300u}) {
+    for (std::uint64_t i = 0; i < 100; ++i) pool.add(here * kMillisecond + i * 10'000);
+    CHECK(std::ranges::binary_search(pool.costs, trunk));
+  }
+}
+
 TEST_CASE("costs that contradict the order are no reason to keep or to give up what is in use") {
   std::vector<std::uint64_t> costs(20);
   for (std::size_t i = 0; i < costs.size(); ++i) costs[i] = 1000 * kMillisecond * i;
