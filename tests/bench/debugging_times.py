@@ -225,9 +225,9 @@ def hit_lines(debugging, tmrec, scratch, line):
     took, stop = timed(lambda: client.ask("vCont;c"))
     if "swbreak" not in stop or client.register("rdi") != hits - 1:
         sys.exit(f"the condition became true, but: {stop}")
-    line(f"{hits} false conditions", f"{took:8.2f} s {1e6 * took / hits:6.1f} us each", "target 5")
+    line(f"{hits} false conditions", f"{took:8.2f} s {1e6 * took / hits:6.2f} us each", "target 5")
     took, _ = timed(lambda: client.ask("bc"))
-    line("the same backwards", f"{took:8.2f} s {1e6 * took / hits:6.1f} us each")
+    line("the same backwards", f"{took:8.2f} s {1e6 * took / hits:6.2f} us each")
     client.ask(f"z0,{at:x},1")
     client.monitor("seek end")
     client.ask(f"Z0,{at:x},1")
