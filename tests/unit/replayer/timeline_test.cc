@@ -49,8 +49,9 @@ class Recording {
       _exit(127);
     }
     int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    REQUIRE(status == 0);
+    const bool recorded = waitpid(child, &status, 0) == child && status == 0;
+    if (!recorded) fs::remove_all(scratch_);
+    REQUIRE(recorded);
   }
   ~Recording() { fs::remove_all(scratch_); }
 
