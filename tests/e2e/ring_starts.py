@@ -16,7 +16,7 @@ GUESTS = """thread_cond thread_pingpong thread_many_blocked thread_mutex_robust 
     tick_text_write agent_signals agent_sigsys cpu_gs_late file_pipe""".split()
 CUTS = 3
 guests = os.path.join(os.path.dirname(TMREC), "..", "tests", "guests")
-starts = 0
+starts, damaged = 0, False
 for number, name in enumerate(GUESTS):
     guest = os.path.join(guests, name)
     if not os.access(guest, os.X_OK):
@@ -40,7 +40,8 @@ for number, name in enumerate(GUESTS):
             os.remove(os.path.join(cut, "log", segment))
         replay(cut, 3)
         shutil.rmtree(cut)
-    if number == 0:
+    if not damaged and len(parts) >= 6:
+        damaged = True
         os.remove(os.path.join(trace, "log", parts[-1]))
         os.rename(os.path.join(trace, "log", parts[0]), os.path.join(base, "first"))
         for snapshot in (n for n in os.listdir(trace) if n.endswith(".core")):
@@ -53,4 +54,6 @@ for number, name in enumerate(GUESTS):
         if gone.returncode != 2 or gone.stderr.count("\n") != 1 or "segment of the log is missing" not in gone.stderr:
             sys.exit(f"without a segment: {gone.returncode} {gone.stderr}")
     shutil.rmtree(base)
+if not damaged:
+    sys.exit("no program had parts enough to damage some")
 print(f"{starts} starting points in {len(GUESTS)} programs")
