@@ -171,6 +171,7 @@ void TaskLife::enter_program(pid_t former) {
         fmt::format("task {} executes a program that may not be traced ({})", tid(), memory.error().text)};
   }
   space_ = std::make_shared<AddressSpace>(AddressSpace{.memory = std::move(*memory), .tasks = 1});
+  task_.entered_program();
   session_.entered_space(former, tid(), space_);
   clear_child_tid_ = 0;
   entered_.reset();

@@ -433,7 +433,8 @@ void Session::leave_half_joined(const std::vector<SeizedTask*>& seized) {
 // Everything that tmrec changed is undone, in all tasks before any of them runs again.
 void Session::leave(std::vector<sched::Loop::Leaving>& leaving, bool all) {
   std::unordered_map<const AddressSpace*, std::vector<LeavingTask*>> by_space;
-  std::unordered_map<pid_t, std::vector<LeavingTask*>> strangers;  // whose lives had not begun
+  std::unordered_map<pid_t, std::vector<LeavingTask*>>
+      strangers;  // whose lives have not begun, or not seen their programs
   std::vector<std::unique_ptr<LeavingTask>> tasks;
   while (!copies_are_over()) usleep(1000);
   for (sched::Loop::Leaving& one : leaving) {
@@ -450,7 +451,7 @@ void Session::leave(std::vector<sched::Loop::Leaving>& leaving, bool all) {
     const auto ran = tracee::last_ran(tid);
     if (const auto before = ran_before_.find(tid); ran && before != ran_before_.end())
       task->waited = *ran - before->second;
-    if (life == lives_.end()) {
+    if (life == lives_.end() || one.executed) {
       strangers[process].push_back(task.get());
     } else {
       life->second->give_back_to(*task);

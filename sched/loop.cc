@@ -268,6 +268,7 @@ void Loop::dispatch(pid_t tid, int status) {
   task->stopped_.reset();
   if (stop.kind != Stop::Kind::Exited) task->stopped_ = tracee::Running(tid).stopped();
   if (is_end(stop)) task->urgent_ = true;
+  if (stop.kind == Stop::Kind::Exec) task->executed_ = true;
   if (task != holder_) make_ready(*task);
 }
 
@@ -526,7 +527,7 @@ void Loop::release_together(const std::function<void(std::vector<Leaving>&, bool
         std::move(*task->stopped_).detach();
         task->stopped_.reset();
       } else {
-        leaving.push_back({&*task->stopped_, task->stop_});
+        leaving.push_back({&*task->stopped_, task->stop_, 0, nullptr, task->executed_});
       }
     }
     release(leaving, all);

@@ -70,6 +70,8 @@ class LoopTask {
   void after_birth();
   // A place between two calls where the baton can change hands: yields when the task's slice is used up.
   void preemption_point();
+  // Its memory is known to be that of the program it has executed last.
+  void entered_program() { executed_ = false; }
   // Waits, keeping the baton, for the task to be gone after PTRACE_EVENT_EXIT was resumed.
   void await_end();
   // After TaskDied: waits for the stop at exit or the end. True: the task stands in PTRACE_EVENT_EXIT.
@@ -100,6 +102,7 @@ class LoopTask {
   bool sleeps_ = false;        // for the baton, by itself (Exchange::sleepers), not stopped
   bool urgent_ = false;        // at its end: others may be waiting for it inside the kernel
   bool surely_blocks_ = false;
+  bool executed_ = false;  // a program
   tracee::Stop stop_;
   std::optional<tracee::Stopped> stopped_;
   std::optional<tracee::Running> running_;
@@ -175,6 +178,7 @@ class Loop {
     tracee::Stop stop;
     int signal = 0;
     void* extra = nullptr;  // the caller's
+    bool executed = false;  // another program, since LoopTask::entered_program()
   };
   void release_together(const std::function<void(std::vector<Leaving>&, bool all)>& release);
 

@@ -1,4 +1,6 @@
-"""Attaching to a shell that does nothing but start programs, by vfork: in most moments it waits for one to begin."""
+"""Attaching to a shell that does nothing but start programs, by vfork: in most moments it waits for one to begin.
+
+It ends when one of them fails."""
 
 import subprocess
 
@@ -6,10 +8,13 @@ from attaching import Attachment
 
 ROUNDS = 8
 
-shell = subprocess.Popen(["sh", "-c", "trap 'exit 6' TERM; while :; do /bin/true; done"], stdin=subprocess.DEVNULL, start_new_session=True)
+shell = subprocess.Popen(["sh", "-c", "trap 'exit 6' TERM; while /bin/true; do :; done; exit 1"], stdin=subprocess.DEVNULL, start_new_session=True)
 try:
-    for _ in range(ROUNDS):
-        Attachment(shell.pid, ["--for", "60ms"]).finish().replay()
+    for number in range(ROUNDS):
+        attachment = Attachment(shell.pid, ["--for", "60ms"]).finish()
+        if shell.poll() is not None:
+            raise SystemExit(f"the shell ended with {shell.returncode} in round {number}")
+        attachment.replay()
     shell.terminate()
     status = shell.wait(60)
     if status != 6:
