@@ -1,11 +1,12 @@
 // Tasks whose system calls the agent performs (tracee/agent/calls.cc).
 //
-// A task begins with a stop at every call. One that has made some calls goes over to the agent: Syscall User Dispatch
-// then turns every call that does not come from the agent into SIGSYS, which the supervisor sees first, and nothing
-// else stops the task. It takes such a task through that one call as before, with dispatch off for it. SIGSYS must not
-// be blocked meanwhile, or the kernel kills the process: while the program blocks it, the task is stopped at every call
-// again. The kernel's disposition of SIGSYS is the agent's, so that a task whose supervisor has been killed finds its
-// way; as soon as the program wants to see or change its own, it gets that back.
+// A task goes over to the agent before its first instruction, or, if that was asked for, when it has made some calls
+// with a stop at each: Syscall User Dispatch then turns every call that does not come from the agent into SIGSYS, which
+// the supervisor sees first, and nothing else stops the task. It takes such a task through that one call as before,
+// with dispatch off for it. SIGSYS must not be blocked meanwhile, or the kernel kills the process: while the program
+// blocks it, the task is stopped at every call again. The kernel's disposition of SIGSYS is the agent's, so that a task
+// whose supervisor has been killed finds its way; as soon as the program wants to see or change its own, it gets that
+// back.
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <sched.h>
