@@ -98,7 +98,7 @@ def over(client, direction):
             client.ask(f"Z0,{at:x},1")
 
 
-for options in ((), ("--agent-after=0",), ("--slice=1000",)):
+for options in ((), ("--agent-after=48",), ("--slice=1000",)):
     client = Whole(recorded(program, options=options))
     client.ask(f"Z0,{at:x},1")
     first = over(client, "vCont;c")
