@@ -205,7 +205,7 @@ Resume TaskLife::conduct() {
   conducts_ = agents;
   if (agents) {
     last_seen_ = stopped().regs();
-    session_.exchange().leave_to(space_->ring, *slot_);
+    if (!begins_wait_) session_.exchange().leave_to(space_->ring, *slot_);
     if (session_.probe() && std::exchange(probes_, false)) session_.probe()->arm(stopped());
   }
   return agents ? Resume::Continue : Resume::ToSyscall;
@@ -296,6 +296,7 @@ std::optional<int> TaskLife::on_dispatch(const siginfo_t& info) {
     }
     case agent::Question::Baton:
       goes_on_in_agent_ = true;
+      begins_wait_ = begun_ && slot_ring_->state(*slot_) == agent::SlotState::Runs;
       if (const auto had = memory().get<agent::Conduct>(area_ + agent::kConduct)) calls_left_ = had->calls_left;
       break;
     case agent::Question::Script:

@@ -50,7 +50,8 @@ void TaskLife::live(bool at_exec) {
       stands_behind_script_ = false;
       settle_tsc();
       const Resume how = conduct();
-      Stop stop = run_program(how, signal);
+      const bool waits = std::exchange(begins_wait_, false);
+      Stop stop = waits ? task_.wait_without_baton(!deferred_.empty() || session_.has_gap()) : run_program(how, signal);
       while (has_met_probe(stop)) stop = task_.run(Resume::Continue);  // to that signal
       take_records();
       if (begun_) leave_wait(stop);

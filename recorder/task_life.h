@@ -305,6 +305,7 @@ class TaskLife {
   std::optional<std::uint32_t> calls_left_;  // before others have a turn, of a task that goes on in the agent
   bool goes_on_in_agent_ = false;            // it has asked for no more than the baton
   std::optional<OpenCall> begun_;            // the call that it waits in without the baton
+  bool begins_wait_ = false;                 // in that call, as soon as others have the baton
   std::optional<Ticks> recorded_at_;
 };
 

@@ -67,6 +67,17 @@ Stop LoopTask::run_call(std::function<void()> on_give_way, bool surely_blocks) {
   return wait_for_stop();
 }
 
+Stop LoopTask::wait_without_baton(bool briefly) {
+  Stopped now = std::move(stopped());
+  stopped_.reset();
+  state_ = State::InCall;
+  surely_blocks_ = true;
+  on_give_way_ = [] {};
+  running_ = std::move(now).resume(Resume::Continue);
+  if (briefly) running_->interrupt();
+  return wait_for_stop();
+}
+
 Stop LoopTask::park() {
   Stopped now = std::move(stopped());
   stopped_.reset();

@@ -47,6 +47,9 @@ class LoopTask {
   // Into a system call that stands at its entry stop. `on_give_way` is called (outside the fiber) if the baton is taken
   // while the call waits; `surely_blocks` gives it away at once.
   tracee::Stop run_call(std::function<void()> on_give_way, bool surely_blocks = false);
+  // The task waits for something by itself, and then for the baton (Exchange::sleepers); others have that from now on.
+  // `briefly`: it is stopped at once.
+  tracee::Stop wait_without_baton(bool briefly);
   // Stays in a job control stop until something happens; the baton goes to others.
   tracee::Stop park();
   // It executes code of its own right now.

@@ -86,7 +86,7 @@ enum class Question {
   Special,   // to perform an instruction
   Call,      // to let it make the call at Asked::regs.rip
   Returned,  // it has made a call, and was to ask
-  Baton,     // a call that waited has returned: for the baton, and for room in the ring; goes on within the agent
+  Baton,     // of the baton and of room in the ring; goes on within the agent: a call that waits begins, or has returned
   Script,    // it has made the calls that it was to make
 };
 Question question_of(const Regs& at_call);

@@ -413,8 +413,10 @@ bool wait(Area& area, Record& call, Recorder& begun, std::uint64_t room) {
   if (area.conduct.slot == 0) return false;
   Baton baton(area);
   const std::uint64_t changes = baton.changes();
-  if (!baton.may_be_given_away() || !begun.commit_enter(area)) return false;
-  baton.give_away();
+  if (!baton.is_mine()) return false;
+  const bool can_give = baton.may_be_given_away();
+  if (!begun.commit_enter(area)) return false;
+  can_give ? baton.give_away() : baton.have_given_away();
   const std::int64_t ret = tmrec_agent_wait(call.call.nr, call.call.args, &baton.state(), &area.result);
   if (!baton.take()) {
     area.call.rax = static_cast<std::uint64_t>(ret);

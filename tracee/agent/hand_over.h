@@ -5,8 +5,9 @@
 // that it has begun it, gives the baton to the task that has been ready for longest, or to nobody, and makes the call
 // for real; when that returns it takes the baton if nobody has it, else sleeps until it is given to it, and writes down
 // what came of the call. Whoever gets the baton writes down that he has it, before anything else. What only the
-// supervisor can do (tasks that it has stopped, tasks of other rings, an order that a seed decides) it is asked for as
-// ever; when it stops the task that holds the baton, or finds that nobody does, the baton is its own. Rejected: a lock
+// supervisor can do (tasks of other rings, an order that a seed decides) it is asked for as ever; while tasks wait that it
+// has stopped, it is asked to give the baton away, with one stop, so that they come to wait in the agent as well. When
+// it stops the task that holds the baton, or finds that nobody does, the baton is its own. Rejected: a lock
 // in place of the word, which a task killed with it would keep; giving the baton to a task before it can run, which a
 // time-out, a signal or a task outside the recording may never let it.
 #pragma once
@@ -47,7 +48,8 @@ class Baton {
         mine_(tmrec::agent::kFirstHolder + index_),
         own_(header_.slots[index_]) {}
 
-  bool may_be_given_away() const { return load(header_.baton) == mine_ && load(header_.wanted) == 0; }
+  bool is_mine() const { return load(header_.baton) == mine_; }
+  bool may_be_given_away() const { return is_mine() && load(header_.wanted) == 0; }
 
   // Whoever has it from now on, the task must not do anything but wait.
   void give_away() {
@@ -56,6 +58,12 @@ class Baton {
     store(own_.state, SlotState::Waits);
     if (next == nullptr && (next = longest_ready()) != nullptr) give(next, tmrec::agent::kFree);
     if (next != nullptr) wake(*next);
+  }
+
+  // The same by the supervisor, to a task that it has stopped.
+  void have_given_away() {
+    tmrec_agent_ask();
+    store(own_.state, SlotState::Waits);
   }
 
   // To the one that has slept longest. False: none does.
