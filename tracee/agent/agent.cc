@@ -104,13 +104,14 @@ namespace {
 
 // Of an area, what lies behind each other in it.
 struct ScriptPart {
-  SavedRegs remote;
+  SavedRegs scripted;
   std::uint64_t self;
   Conduct conduct;
   ScriptCall script[kMostScriptCalls + 1];
 };
-static_assert(kSelf - kSaved == offsetof(ScriptPart, self) && kConduct - kSaved == offsetof(ScriptPart, conduct) &&
-              kScript - kSaved == offsetof(ScriptPart, script));
+static_assert(kSelf - kScripted == offsetof(ScriptPart, self) &&
+              kConduct - kScripted == offsetof(ScriptPart, conduct) &&
+              kScript - kScripted == offsetof(ScriptPart, script));
 
 }  // namespace
 
@@ -119,14 +120,15 @@ bool prepare_script(const tracee::RemoteMemory& memory, RemoteAddr area, const R
   if (calls.size() > kMostScriptCalls + 1) return false;
   ScriptPart part{saved(regs), area.value, {.dispatch = 1}, {}};
   std::ranges::copy(calls, part.script);
-  return memory.write(area.value + kSaved, &part, offsetof(ScriptPart, script) + calls.size_bytes());
+  return memory.write(area.value + kScripted, &part, offsetof(ScriptPart, script) + calls.size_bytes());
 }
 
 std::optional<Regs> way_back(const tracee::RemoteMemory& memory, RemoteAddr area, const Regs& regs) {
   const Directory& at = directory();
-  const bool behind_script = regs.rip >= at.script_asks && regs.rip <= at.script_done;
-  if (!behind_script && (regs.rip < at.remote_call || regs.rip >= at.on_sigsys)) return std::nullopt;
-  const auto saved = memory.get<SavedRegs>(area + kSaved);
+  const bool in_script = (regs.rip >= at.script_asks && regs.rip <= at.script_done) ||
+                         (regs.rip >= at.script && regs.rip < at.on_sigsys);
+  if (!in_script && (regs.rip < at.remote_call || regs.rip >= at.script)) return std::nullopt;
+  const auto saved = memory.get<SavedRegs>(area + (in_script ? kScripted : kSaved));
   if (!saved) return std::nullopt;
   const SavedRegs& s = *saved;
   Regs r = regs;

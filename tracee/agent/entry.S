@@ -12,13 +12,14 @@
 	.set	kResume, 56
 	.set	kScratchR11, 64			// layout.h, Area
 	.set	kSaved, 72
-	.set	kSelf, 216
-	.set	kDispatch, 224			// Conduct
-	.set	kBuffers, 228
-	.set	kAsk, 232
-	.set	kCall, 1264
-	.set	kPerforming, 1408
-	.set	kScript, 240
+	.set	kScripted, 216
+	.set	kSelf, 360
+	.set	kDispatch, 368			// Conduct
+	.set	kBuffers, 372
+	.set	kAsk, 376
+	.set	kCall, 1408
+	.set	kPerforming, 1552
+	.set	kScript, 384
 	.set	kAreaSize, 8192
 	.set	kRing, 0x55011805f000
 	.set	kBaton, 40			// RingHeader
@@ -62,6 +63,32 @@
 	mov	%gs:kScratchRcx, %rcx
 	mov	%gs:kScratchRax, %rax
 	jmp	*%gs:kResume
+	.endm
+
+	// To the registers saved there. Flags pass over the program's stack, below its red zone: a signal may come at any
+	// instruction.
+	.macro	go_back saved
+	mov	%gs:\saved + RSP, %rsp
+	lea	-256(%rsp), %rsp
+	pushq	%gs:\saved + FLAGS
+	popfq
+	mov	%gs:\saved + RAX, %rax
+	mov	%gs:\saved + RBX, %rbx
+	mov	%gs:\saved + RCX, %rcx
+	mov	%gs:\saved + RDX, %rdx
+	mov	%gs:\saved + RSI, %rsi
+	mov	%gs:\saved + RDI, %rdi
+	mov	%gs:\saved + RBP, %rbp
+	mov	%gs:\saved + R8, %r8
+	mov	%gs:\saved + R9, %r9
+	mov	%gs:\saved + R10, %r10
+	mov	%gs:\saved + R11, %r11
+	mov	%gs:\saved + R12, %r12
+	mov	%gs:\saved + R13, %r13
+	mov	%gs:\saved + R14, %r14
+	mov	%gs:\saved + R15, %r15
+	mov	%gs:\saved + RSP, %rsp
+	jmp	*%gs:\saved + RIP
 	.endm
 
 	// In rsi: the six arguments of a system call.
@@ -248,7 +275,7 @@ script_asks:
 	mov	$0x0f7ec006, %eax
 	syscall
 script_done:
-	jmp	go_back
+	jmp	go_back_behind_script
 
 unanswered:
 	// Nobody answered: the instruction is performed where it stands, which the trap on rdtsc must not prevent.
@@ -290,32 +317,10 @@ waited_end:
 	ret
 
 // A call for the supervisor, which has saved the program's registers in the area. It takes the task back when the call is
-// done; when it was killed meanwhile, the task goes back by itself. Flags pass over the program's stack, below its red
-// zone: a signal may come at any instruction.
+// done; when it was killed meanwhile, the task goes back by itself.
 remote_call:
 	syscall
-go_back:
-	mov	%gs:kSaved + RSP, %rsp
-	lea	-256(%rsp), %rsp
-	pushq	%gs:kSaved + FLAGS
-	popfq
-	mov	%gs:kSaved + RAX, %rax
-	mov	%gs:kSaved + RBX, %rbx
-	mov	%gs:kSaved + RCX, %rcx
-	mov	%gs:kSaved + RDX, %rdx
-	mov	%gs:kSaved + RSI, %rsi
-	mov	%gs:kSaved + RDI, %rdi
-	mov	%gs:kSaved + RBP, %rbp
-	mov	%gs:kSaved + R8, %r8
-	mov	%gs:kSaved + R9, %r9
-	mov	%gs:kSaved + R10, %r10
-	mov	%gs:kSaved + R11, %r11
-	mov	%gs:kSaved + R12, %r12
-	mov	%gs:kSaved + R13, %r13
-	mov	%gs:kSaved + R14, %r14
-	mov	%gs:kSaved + R15, %r15
-	mov	%gs:kSaved + RSP, %rsp
-	jmp	*%gs:kSaved + RIP
+	go_back	kSaved
 
 // Several of them (layout.h, ScriptCall), without a stop in between.
 script:
@@ -332,6 +337,8 @@ script:
 	cmp	$-4096, %rax
 	jbe	1b
 	jmp	script_asks
+go_back_behind_script:
+	go_back	kScripted
 
 // SIGSYS, with nobody to see it first: from now on the task's calls reach the kernel, this one as well, unless the
 // supervisor had taken the task elsewhere before it was killed. From a question it goes back to the program here, before

@@ -90,7 +90,8 @@ inline constexpr std::size_t kMostKept = 4;
 struct Area {
   std::uint8_t known[patch::TaskArea::kSize];
   std::uint64_t scratch_r11;
-  SavedRegs remote;  // while the supervisor has the task make a call
+  SavedRegs remote;    // while the supervisor has the task make a call
+  SavedRegs scripted;  // the same for those of `script`: behind the last the handler of SIGSYS may run, and make a call
   std::uint64_t self;
   Conduct conduct;
   ScriptCall script[kMostScriptCalls + 1];
@@ -106,6 +107,7 @@ struct Area {
 };
 inline constexpr std::uint32_t kScratchR11 = offsetof(Area, scratch_r11);
 inline constexpr std::uint32_t kSaved = offsetof(Area, remote);
+inline constexpr std::uint32_t kScripted = offsetof(Area, scripted);
 inline constexpr std::uint32_t kSelf = offsetof(Area, self);
 inline constexpr std::uint32_t kConduct = offsetof(Area, conduct);
 inline constexpr std::uint32_t kCall = offsetof(Area, call);
@@ -115,9 +117,9 @@ inline constexpr std::uint32_t kScratch = offsetof(Area, scratch);
 inline constexpr std::uint32_t kKept = offsetof(Area, kept_signals);
 inline constexpr std::uint32_t kScript = offsetof(Area, script);
 // entry.S has the same numbers.
-static_assert(kScratchR11 == 64 && kSaved == 72 && kSelf == 216 && kConduct == 224 && kCall == 1264 &&
-              kPerforming == 1408);
-static_assert(kScript == 240 && sizeof(ScriptCall) == 64 && offsetof(ScriptCall, result) == 56);
+static_assert(kScratchR11 == 64 && kSaved == 72 && kScripted == 216 && kSelf == 360 && kConduct == 368 &&
+              kCall == 1408 && kPerforming == 1552);
+static_assert(kScript == 384 && sizeof(ScriptCall) == 64 && offsetof(ScriptCall, result) == 56);
 static_assert(kRing == 0x5501'1805'f000);
 static_assert(offsetof(Conduct, buffers) == 4 && offsetof(Conduct, ask) == 8 && offsetof(Conduct, calls_left) == 12);
 
