@@ -120,7 +120,7 @@ bool TaskLife::map_ring(std::int64_t fd) {
   const auto file = static_cast<std::uint64_t>(fd);
   const auto& ring = session_.ring_of_all();
   const bool same = tracee::has_open(tid(), static_cast<int>(fd), ring->file());
-  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED;
   std::vector<tracee::WantedCall> calls{{SYS_close, {file}}};
   if (same)
     calls.insert(calls.begin(), {SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file, 0}});
@@ -137,7 +137,7 @@ bool TaskLife::make_own_ring() {
   if (!memory().write(agent::kArguments, kName, sizeof kName)) return false;
   const std::int64_t fd = call_remotely(SYS_memfd_create, {agent::kArguments, MFD_CLOEXEC});
   if (fd < 0) return false;
-  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED_NOREPLACE;
+  constexpr std::uint64_t kFlags = MAP_SHARED | MAP_FIXED;
   const auto file = static_cast<std::uint64_t>(fd);
   const bool mapped = call_remotely(SYS_ftruncate, {file, agent::kRingSize}) == 0 &&
                       call_remotely(SYS_mmap, {agent::kRing, agent::kRingSize, PROT_READ | PROT_WRITE, kFlags, file,

@@ -42,7 +42,9 @@ inline constexpr std::size_t kMaxTasks = 16384;
 inline constexpr std::uint64_t kRing = kAreas + kMaxTasks * kAreaSize;
 inline constexpr std::uint64_t kRingSize = 256 * kPage;
 inline constexpr std::uint64_t kEnd = kRing + kRingSize;
-inline constexpr std::uint64_t kSize = kRing - kBase;  // mapped at once; the ring is, when it is needed
+// Mapped at once. Until a ring is needed its place holds memory of the process's own: the handler of SIGSYS may write
+// there as soon as there is one.
+inline constexpr std::uint64_t kSize = kEnd - kBase;
 
 struct SavedRegs {
   std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rip, flags;
