@@ -28,9 +28,9 @@ void tally_lines(std::string_view name, const std::vector<Tally>& list) {
 }
 
 std::string shown_end(const Manifest& manifest, const std::string& state) {
-  if (!manifest.complete)
-    return state == "recording" ? "still being recorded" : state + ": its tmrec was killed, or the machine stopped";
+  if (state == "recording") return "still being recorded";
   if (!manifest.end_reason.empty()) return state + ": " + manifest.end_reason;
+  if (!manifest.complete) return state + ": its tmrec was killed, or the machine stopped";
   return fmt::format("the program ended with status {}", manifest.exit_status);
 }
 

@@ -1,18 +1,23 @@
-"""What goes wrong with a recorder while it is attached to servers under load: killed, or its disk full. The
-recording ends, what was recorded replays as far as it goes, the server answers on and can be recorded again.
+"""What goes wrong with a recorder while it is attached to servers under load: killed, its disk full or hanging, its memory used up.
+The recording ends, what was recorded replays as far as it goes, the server answers on and can be recorded again.
 
 ROUNDS in the environment says how often each (tests/stress --faults)."""
 
+import contextlib
+import ctypes
+import functools
 import os
 import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
-from attaching import Attachment, state_of
+from attaching import Attachment, state_of, threads_of
 from attaching.servers import Load, go, nginx, node, pool, postgres, redis
 from recording import TMREC, await_port, free_port, scratch, wait_until
 
@@ -44,6 +49,77 @@ def disk_full(server):
     return attachment
 
 
+@contextlib.contextmanager
+def held_still(tid):
+    """A thread that is no program of ours: by ptrace(2), which a disk that hangs would do as well."""
+    libc, seize, interrupt, detach, any_thread = ctypes.CDLL(None, use_errno=True), 0x4206, 0x4207, 17, 0x40000000
+    for request in (seize, interrupt):
+        if libc.ptrace(ctypes.c_long(request), ctypes.c_long(tid), ctypes.c_long(0), ctypes.c_long(0)):
+            sys.exit(f"thread {tid} cannot be held: {os.strerror(ctypes.get_errno())}")
+    os.waitpid(tid, any_thread)
+    try:
+        yield
+    finally:
+        libc.ptrace(ctypes.c_long(detach), ctypes.c_long(tid), ctypes.c_long(0), ctypes.c_long(0))
+
+
+def large_value_asker(port):
+    local, request = threading.local(), b"*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$200000\r\n%s\r\n" % os.urandom(200_000)
+
+    def ask():
+        if not hasattr(local, "socket"):
+            local.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        local.socket.sendall(request)
+        if (got := local.socket.recv(100)) != b"+OK\r\n":
+            raise ValueError(f"answered {got!r}")
+
+    return ask
+
+
+def memory_used_up(server, port):
+    attachment, load = Attachment(server.pid, ["--for", "100s", "--max-memory", "64M"]), Load(large_value_asker(port))
+    attachment.finish(300)
+    load.stop()
+    if load.failure or "more than --max-memory allows" not in attachment.notes():
+        sys.exit(f"recorded with 64 MiB of memory: {load.failure} {attachment.notes()}")
+    return attachment
+
+
+def disk_hangs(server, port):
+    """The thread that writes the log stands still, until after the server has been let go."""
+    attachment = Attachment(server.pid, ["--for", "100s", "--stall", "1s"])
+    wait_until(attachment.supervisor, "it is not attached to", 200)
+    recorder = attachment.supervisor()
+
+    def writer():
+        for tid in threads_of(recorder):
+            with open(f"/proc/{recorder}/task/{tid}/comm", encoding="ascii") as f:
+                if f.read() == "tmrec-log\n":
+                    return tid
+        return None
+
+    wait_until(writer, "nobody writes the log")
+    load = Load(large_value_asker(port))
+    with held_still(writer()):
+        wait_until(lambda: load.failure or not attachment.supervisor(), "nothing is written, and the recording goes on", 90)
+        answered = load.answers
+        wait_until(lambda: load.failure or load.answers > answered + 20, "nobody is answered any more")
+    load.stop()
+    if load.failure:
+        sys.exit(f"a disk that hangs: {load.failure}")
+    if "cannot be written as fast" not in attachment.finish(100).notes():
+        sys.exit(f"recorded with a disk that hangs: {attachment.notes()}")
+    return attachment
+
+
+def faults_of(make, port):
+    """By name. What is written down of other servers takes minutes to fill 64 MiB, or the queue of a disk that hangs."""
+    found = {"killed": killed, "disk_full": disk_full}
+    if make is redis:
+        found |= {fault.__name__: functools.partial(fault, port=port) for fault in (memory_used_up, disk_hangs)}
+    return found
+
+
 def check(make):
     port = free_port()
     argv, ask = make(port)
@@ -58,8 +134,8 @@ def check(make):
         load = Load(ask)
         time.sleep(0.5)
         for number in range(ROUNDS):
-            for fault in (killed, disk_full):
-                what = f"{make.__name__}, {fault.__name__}, round {number + 1}"
+            for name, fault in faults_of(make, port).items():
+                what = f"{make.__name__}, {name}, round {number + 1}"
                 attachment = fault(server)
                 answered = load.answers
                 wait_until(lambda: load.failure or load.answers > answered + 20, f"{what}: nobody is answered any more")
