@@ -1,4 +1,5 @@
 #include "format/blob_store.h"
+#include "format/xxh3.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,9 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 namespace tmrec {
 

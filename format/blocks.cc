@@ -6,12 +6,10 @@
 
 #include <fmt/format.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "format/calls.h"
 #include "format/codec.h"
 #include "format/file_io.h"
+#include "format/xxh3.h"
 
 namespace tmrec {
 

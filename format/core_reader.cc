@@ -5,13 +5,11 @@
 #include <cstring>
 #include <optional>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "format/codec.h"
 #include "format/core_file.h"
 #include "format/core_layout.h"
 #include "format/file_io.h"
+#include "format/xxh3.h"
 
 namespace tmrec {
 

@@ -15,13 +15,11 @@
 
 #include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "format/codec.h"
 #include "format/core_file.h"
 #include "format/core_layout.h"
 #include "format/file_io.h"
+#include "format/xxh3.h"
 
 namespace tmrec {
 

@@ -10,12 +10,10 @@
 #include <algorithm>
 #include <charconv>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "format/blocks.h"
 #include "format/codec.h"
 #include "format/log.h"
+#include "format/xxh3.h"
 
 namespace tmrec {
 

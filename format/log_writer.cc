@@ -22,13 +22,11 @@
 #include <mutex>
 #include <thread>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "format/blocks.h"
 #include "format/calls.h"
 #include "format/codec.h"
 #include "format/log.h"
+#include "format/xxh3.h"
 
 namespace tmrec {
 

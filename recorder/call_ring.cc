@@ -68,24 +68,31 @@ Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest, bool for_good)
   const std::uint64_t used = header().used, begin = std::exchange(taken_, at_rest ? 0 : used);
   if (at_rest) header().used = 0;
   if (used > agent::kRecordsRoom || begin > used) return damaged("");
-  // A copy: the program may write there at any time.
-  const std::uint8_t* const from = memory_ + sizeof(agent::RingHeader) + begin;
-  copy_.assign(from, from + (used - begin));
+  // A program that writes there now damages its trace, which whoever reads it finds; nothing here trusts those bytes.
+  std::span<const std::uint8_t> rest(memory_ + sizeof(agent::RingHeader) + begin, used - begin);
   std::vector<Calls> all;
-  for (std::span<std::uint8_t> rest = copy_; !rest.empty();) {
-    std::uint32_t size = 0;
+  others_.clear();
+  while (!rest.empty()) {
+    std::uint32_t word = 0;
     if (rest.size() < sizeof(CallRecord)) return damaged("");
-    std::memcpy(&size, rest.data(), sizeof size);
-    const auto kind = static_cast<agent::RecordKind>(size & agent::kKindMask);
-    size &= ~agent::kKindMask;
-    std::memcpy(rest.data(), &size, sizeof size);
+    std::memcpy(&word, rest.data(), sizeof word);
+    const auto kind = static_cast<agent::RecordKind>(word & agent::kKindMask);
+    std::span<const std::uint8_t> record = rest;
+    if (kind != agent::RecordKind::Complete) {
+      const std::uint32_t size = word & ~agent::kKindMask;
+      if (size < sizeof(CallRecord) || size > rest.size()) return damaged("");
+      Bytes& own = others_.emplace_back(rest.begin(), rest.begin() + size);
+      std::memcpy(own.data(), &size, sizeof size);
+      record = own;
+    }
     const bool continues = kind == agent::RecordKind::Complete && !all.empty() && all.back().kind == kind;
-    if (!continues) all.push_back({kind, holder_, last_, 0, 0, rest.first(0)});
-    std::span<const std::uint8_t> left = rest;
+    if (!continues) all.push_back({kind, holder_, last_, 0, 0, record.first(0)});
+    std::span<const std::uint8_t> left = record;
     const CallWords before = last_;
     const auto call = take_call(left, last_);
     if (!call) return damaged(": " + call.error().text);
-    if (left.empty() && !at_rest && !for_good && may_be_reopened(kind)) {
+    const std::size_t size = record.size() - left.size();
+    if (size == rest.size() && !at_rest && !for_good && may_be_reopened(kind)) {
       all.pop_back();
       last_ = before;
       taken_ = used - rest.size();
@@ -94,7 +101,7 @@ Result<std::vector<CallRing::Calls>> CallRing::take(bool at_rest, bool for_good)
     all.back().records = {all.back().records.data(), all.back().records.size() + size};
     ++all.back().count;
     all.back().ticks_left = call->record.ticks_left;
-    rest = rest.last(left.size());
+    rest = rest.subspan(size);
     if (kind > agent::RecordKind::Special) return damaged("");
     if (kind != agent::RecordKind::Switch) continue;
     holder_ = all.back().tid = in_slot(static_cast<std::uint32_t>(call->record.ret));

@@ -48,8 +48,8 @@ class CallRing {
     std::uint64_t ticks_left = 0;           // behind the last
     std::span<const std::uint8_t> records;  // as in a trace; what their extents say is not verified
   };
-  // Shows bytes that are kept until the next time. `at_rest`: no agent is about to add another, so their room is used
-  // again. `for_good`: nor will the task that has the baton. Error: it holds what no agent writes.
+  // Shows bytes that stay until a task runs, or the next time. `at_rest`: no agent is about to add another, so their room
+  // is used again. `for_good`: nor will the task that has the baton. Error: it holds what no agent writes.
   Result<std::vector<Calls>> take(bool at_rest, bool for_good = false);
 
   // Slots of tasks that hand the baton on by themselves. nullopt: all are taken.
@@ -82,10 +82,10 @@ class CallRing {
   agent::RingHeader& header() const { return *reinterpret_cast<agent::RingHeader*>(memory_); }
   std::uint8_t* memory_;
   Fd file_;
-  std::uint64_t taken_ = 0;  // bytes of records
-  CallWords last_;           // of the last one taken
-  pid_t holder_ = 0;         // whose calls come next
-  Bytes copy_;               // of what was taken last
+  std::uint64_t taken_ = 0;    // bytes of records
+  CallWords last_;             // of the last one taken
+  pid_t holder_ = 0;           // whose calls come next
+  std::vector<Bytes> others_;  // records taken last that are none of complete calls, as in a trace
   std::vector<pid_t> slots_;
 };
 

@@ -3,11 +3,12 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <xxhash.h>
 #include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
+
+#include "format/xxh3.h"
 
 namespace tmrec::tracee {
 
