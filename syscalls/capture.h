@@ -90,7 +90,7 @@ constexpr bool happened(When when, std::int64_t ret) {
     case When::Positive:
       return ret > 0;
     case When::Interrupted:
-      return was_interrupted(ret);
+      return was_interrupted(ret) || ret == 0;
     case When::Always:
     case When::Waiting:
       return true;
@@ -110,8 +110,8 @@ void put_memory_output(const Signature& s, const Call& call, unsigned i, const E
   // A bound that the kernel need not have reached may lie outside the program's memory.
   const bool exact = a.rule == Rule::Returned || a.rule == Rule::ValueResult || a.rule == Rule::Message ||
                      (a.rule == Rule::Fixed && call.nr != kIoctlNumber);
-  const bool all = ret < 0 || (notes.whole_buffers && is_file_read(call.nr));
-  if (all || !exact) return put_readable_output(mem, sink, call.args[i], most);
+  const bool perhaps = ret < 0 || a.when == When::Interrupted || (notes.whole_buffers && is_file_read(call.nr));
+  if (perhaps || !exact) return put_readable_output(mem, sink, call.args[i], most);
   put_output(sink, call.args[i], written(s, call, i, notes, ret, mem));
 }
 

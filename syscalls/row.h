@@ -78,7 +78,8 @@ enum class Dir : std::uint8_t { None, In, Out, InOut };
 enum class When : std::uint8_t {
   Success,      // ret >= 0
   Positive,     // ret > 0
-  Interrupted,  // -EINTR and the restart codes
+  Interrupted,  // -EINTR and the restart codes; perhaps 0: a signal that another thread then took interrupts a sleep
+                // unseen, which goes on
   Always,       // whatever the result
   Waiting,      // always, and also when the call starts to wait
 };
