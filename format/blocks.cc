@@ -26,17 +26,20 @@ struct KnownBlocks::Kept {
   std::uint64_t hash = 0;  // XXH3-64
   std::uint64_t used = 0;  // when: counts up
   std::uint32_t at = 0;    // in this segment; 0: nowhere
+  std::uint32_t room = 0;  // which of bytes_ it has, then
 };
 
 KnownBlocks::KnownBlocks() = default;
 KnownBlocks::~KnownBlocks() = default;
 
+// The same rooms are used again from the first one on, so that as much memory is touched as a segment needs.
 void KnownBlocks::begin_segment() {
   for (Kept& kept : kept_) kept = {};
+  rooms_used_ = 0;
 }
 
 std::uint8_t* KnownBlocks::bytes_of(const Kept& kept) const {
-  return bytes_.get() + static_cast<std::size_t>(&kept - kept_.data()) * kBlockSize;
+  return bytes_.get() + std::size_t{kept.room} * kBlockSize;
 }
 
 KnownBlocks::Kept* KnownBlocks::find(std::uint64_t hash, const std::uint8_t* block) {
@@ -63,7 +66,8 @@ Result<std::uint32_t> KnownBlocks::store(std::uint64_t hash, const std::uint8_t*
   }
   const auto set = std::span(kept_).subspan(hash % kSets * kWays, kWays);
   Kept& kept = *std::ranges::min_element(set, {}, &Kept::used);
-  kept = {hash, ++uses_, static_cast<std::uint32_t>(at + blocks_.size())};
+  const std::uint32_t room = kept.at != 0 ? kept.room : rooms_used_++;
+  kept = {hash, ++uses_, static_cast<std::uint32_t>(at + blocks_.size()), room};
   std::memcpy(bytes_of(kept), block, kBlockSize);
 
   const std::size_t begin = blocks_.size();

@@ -75,6 +75,7 @@ class KnownBlocks {
   std::vector<std::uint64_t> seen_;  // hashes, each where it belongs
   std::vector<Kept> kept_;           // sets of kWays
   std::unique_ptr<std::uint8_t[]> bytes_;
+  std::uint32_t rooms_used_ = 0;  // of bytes_
   std::uint64_t uses_ = 0;
   std::vector<ExtentPlace> extents_;
   std::vector<BlockReference> references_;
