@@ -1,5 +1,5 @@
-"""What goes wrong with a recorder while it is attached to servers under load: killed, its disk full or hanging, its memory used up.
-The recording ends, what was recorded replays as far as it goes, the server answers on and can be recorded again.
+"""What goes wrong with a recorder while it is attached to servers under load: killed, its disk full or hanging. The
+recording ends, what was recorded replays as far as it goes, the server answers on and can be recorded again.
 
 ROUNDS in the environment says how often each (tests/stress --faults)."""
 
@@ -76,15 +76,6 @@ def large_value_asker(port):
     return ask
 
 
-def memory_used_up(server, port):
-    attachment, load = Attachment(server.pid, ["--for", "100s", "--max-memory", "64M"]), Load(large_value_asker(port))
-    attachment.finish(300)
-    load.stop()
-    if load.failure or "more than --max-memory allows" not in attachment.notes():
-        sys.exit(f"recorded with 64 MiB of memory: {load.failure} {attachment.notes()}")
-    return attachment
-
-
 def disk_hangs(server, port):
     """The thread that writes the log stands still, until after the server has been let go."""
     attachment = Attachment(server.pid, ["--for", "100s", "--stall", "1s"])
@@ -113,10 +104,10 @@ def disk_hangs(server, port):
 
 
 def faults_of(make, port):
-    """By name. What is written down of other servers takes minutes to fill 64 MiB, or the queue of a disk that hangs."""
+    """By name. What is written down of other servers takes minutes to fill the queue of a disk that hangs."""
     found = {"killed": killed, "disk_full": disk_full}
     if make is redis:
-        found |= {fault.__name__: functools.partial(fault, port=port) for fault in (memory_used_up, disk_hangs)}
+        found["disk_hangs"] = functools.partial(disk_hangs, port=port)
     return found
 
 
