@@ -54,7 +54,9 @@ Result<void> Session::apply_to(Task& task, const SignalEvent& event) {
                                                  actual.si_code, recorded.si_addr, recorded.si_code));
     }
   } else if (!handled && !event.at_syscall) {
-    return {};  // it changed nothing, wherever it came
+    // It changed nothing, wherever it came, but that the recorder has set the task back into the program.
+    if (shows_program_address(event) && !task.in_call) task.regs = program_view(task);
+    return {};
   } else if (event.at_syscall && !task.in_call) {
     TMREC_CHECKED(reach_call(task, event.before, shows_program_address(event) ? Before::InProgram : Before::Raw));
     task.regs = event.before;

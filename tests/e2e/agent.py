@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from cli_support import check, tmrec
+from cli_support import TMREC, check, tmrec
 
 WORK = """
 import os, socket
@@ -36,6 +36,12 @@ for name, command in (("pipeline", f"{LOOP} | cat | sort -n"), ("user", f"for i 
     out = tmrec("record", "-q", "--name", name, *(AS_USER if name == "user" else ()), "bash", "-c", command).exits(0).out
     check(out and in_place(f"{name}-1") > 100, f"{name}: {in_place(f'{name}-1')} calls in place")
     tmrec("replay", "-a", f"{name}-1").exits(0).prints(out)
+
+
+# A signal ends the program in a call that the agent makes, and all is compared behind it.
+GUESTS = os.path.join(os.path.dirname(TMREC), "..", "tests", "guests")
+tmrec("record", "-q", "--name", "ended", "--check=1", os.path.join(GUESTS, "death_term")).exits(143)
+tmrec("replay", "-a", "ended-1").exits(143)
 
 
 def story(name, *options):
