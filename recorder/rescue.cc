@@ -58,6 +58,13 @@ bool is_marked(pid_t pid) {
   return status && status->find("TracerPid:\t0\n") != std::string::npos;
 }
 
+// Whether this thread is its tracer already. One that is born while its parent is seized, by a call that the supervisor
+// was there to see the beginning of, is attached to whoever traces the parent then (kernel/fork.c, copy_process).
+bool is_ours(pid_t tid) {
+  const auto status = tracee::read_file(fmt::format("/proc/{}/status", tid));
+  return status && status->contains(fmt::format("TracerPid:\t{}\n", gettid()));
+}
+
 // Processes of the recording, orphans too.
 std::vector<pid_t> recorded_processes(pid_t program) {
   const pid_t self = getpid();
@@ -79,18 +86,23 @@ std::vector<pid_t> recorded_processes(pid_t program) {
   return found;
 }
 
-// Whose parent is sent no signal when they end; as the parent knows them.
+// Whether its parent is sent no signal when it ends.
+bool is_silent(pid_t process) {
+  const auto stat = tracee::read_file(fmt::format("/proc/{}/stat", process));
+  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+  if (name_end == std::string::npos) return false;
+  constexpr int kExitSignal = 38, kBehindName = 3;  // fields, proc(5)
+  std::size_t at = name_end + 2;
+  for (int field = kBehindName; field < kExitSignal && at != 0; ++field) at = stat->find(' ', at) + 1;
+  return at != 0 && stat->compare(at, 2, "0 ") == 0;
+}
+
+// As the parent knows them.
 std::vector<pid_t> silent_children_of(pid_t process) {
   std::vector<pid_t> found;
   for (const pid_t child : children_of(process)) {
-    const auto stat = tracee::read_file(fmt::format("/proc/{}/stat", child));
     const auto status = tracee::read_file(fmt::format("/proc/{}/status", child));
-    const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
-    if (name_end == std::string::npos || !status) continue;
-    constexpr int kExitSignal = 38, kBehindName = 3;  // fields, proc(5)
-    std::size_t at = name_end + 2;
-    for (int field = kBehindName; field < kExitSignal && at != 0; ++field) at = stat->find(' ', at) + 1;
-    if (at == 0 || stat->compare(at, 2, "0 ") != 0) continue;
+    if (!status || !is_silent(child)) continue;
     const std::size_t names = status->find("NSpid:");
     const std::size_t end = names == std::string::npos ? names : status->find('\n', names);
     if (end == std::string::npos) continue;
@@ -142,7 +154,13 @@ class Rescue {
       if (helped_.contains(tid)) continue;
       helped_.insert(tid);
       Patient patient{.tid = tid, .stopped = {}, .stop = {}, .ran = tracee::last_ran(tid)};
-      if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) continue;
+      if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) {
+        if (!is_ours(tid)) continue;
+        if (is_silent(tid)) {
+          end_copy(tid);
+          continue;
+        }
+      }
       ptrace(PTRACE_INTERRUPT, tid, 0, 0);
       patients.push_back(std::move(patient));
     }
@@ -152,6 +170,14 @@ class Rescue {
       if (patient.stopped) std::move(*patient.stopped).detach(patient.signal);
     }
     return true;
+  }
+
+  // The supervisor was making it, of the program's memory; it would go on as the program.
+  static void end_copy(pid_t child) {
+    kill(child, SIGKILL);
+    int status = 0;
+    while (waitpid(child, &status, __WALL) == child && WIFSTOPPED(status)) {
+    }
   }
 
   bool await_stops(std::vector<Patient>& patients) {
