@@ -21,6 +21,7 @@
 #include "recorder/ledger.h"
 #include "recorder/process_tree.h"
 #include "tracee/agent/agent.h"
+#include "tracee/fork_room.h"
 #include "tracee/interrupted.h"
 #include "tracee/proc.h"
 
@@ -86,23 +87,18 @@ std::vector<pid_t> recorded_processes(pid_t program) {
   return found;
 }
 
-// Whether its parent is sent no signal when it ends.
-bool is_silent(pid_t process) {
-  const auto stat = tracee::read_file(fmt::format("/proc/{}/stat", process));
-  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
-  if (name_end == std::string::npos) return false;
-  constexpr int kExitSignal = 38, kBehindName = 3;  // fields, proc(5)
-  std::size_t at = name_end + 2;
-  for (int field = kBehindName; field < kExitSignal && at != 0; ++field) at = stat->find(' ', at) + 1;
-  return at != 0 && stat->compare(at, 2, "0 ") == 0;
-}
-
-// As the parent knows them.
+// Whose parent is sent no signal when they end; as the parent knows them.
 std::vector<pid_t> silent_children_of(pid_t process) {
   std::vector<pid_t> found;
   for (const pid_t child : children_of(process)) {
+    const auto stat = tracee::read_file(fmt::format("/proc/{}/stat", child));
     const auto status = tracee::read_file(fmt::format("/proc/{}/status", child));
-    if (!status || !is_silent(child)) continue;
+    const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+    if (name_end == std::string::npos || !status) continue;
+    constexpr int kExitSignal = 38, kBehindName = 3;  // fields, proc(5)
+    std::size_t at = name_end + 2;
+    for (int field = kBehindName; field < kExitSignal && at != 0; ++field) at = stat->find(' ', at) + 1;
+    if (at == 0 || stat->compare(at, 2, "0 ") != 0) continue;
     const std::size_t names = status->find("NSpid:");
     const std::size_t end = names == std::string::npos ? names : status->find('\n', names);
     if (end == std::string::npos) continue;
@@ -154,30 +150,26 @@ class Rescue {
       if (helped_.contains(tid)) continue;
       helped_.insert(tid);
       Patient patient{.tid = tid, .stopped = {}, .stop = {}, .ran = tracee::last_ran(tid)};
-      if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) {
-        if (!is_ours(tid)) continue;
-        if (is_silent(tid)) {
-          end_copy(tid);
-          continue;
-        }
-      }
+      if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0 && !is_ours(tid)) continue;
       ptrace(PTRACE_INTERRUPT, tid, 0, 0);
       patients.push_back(std::move(patient));
     }
     if (patients.empty()) return false;
-    if (await_stops(patients)) give_back_to(pid, patients);
+    if (await_stops(patients) && !is_copy(pid, patients)) give_back_to(pid, patients);
     for (Patient& patient : patients) {
       if (patient.stopped) std::move(*patient.stopped).detach(patient.signal);
     }
     return true;
   }
 
-  // The supervisor was making it, of the program's memory; it would go on as the program.
-  static void end_copy(pid_t child) {
-    kill(child, SIGKILL);
-    int status = 0;
-    while (waitpid(child, &status, __WALL) == child && WIFSTOPPED(status)) {
-    }
+  // Of the program's memory, which the supervisor was making: left alone it ends by itself.
+  static bool is_copy(pid_t pid, const std::vector<Patient>& patients) {
+    const auto memory = tracee::RemoteMemory::open(pid);
+    const auto maps = tracee::read_maps(pid);
+    if (!memory || !maps || patients.size() != 1 || !patients.front().stopped) return false;
+    const auto vdso = std::ranges::find(*maps, "[vdso]", &tracee::MapsLine::name);
+    return vdso != maps->end() &&
+           tracee::ends_in_fork_room(*memory, vdso->start, vdso->end - vdso->start, patients.front().stopped->regs());
   }
 
   bool await_stops(std::vector<Patient>& patients) {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kWordAt = 24;
 constexpr std::size_t kSize = 32;
+constexpr std::size_t kBehindCall = 2, kBranch = 5, kChild = 13;  // in the code
 
 // syscall; mov %rax,%rcx; jrcxz child; jmp *word(%rip); child: mov $231 (exit_group),%eax; xor %edi,%edi; syscall; int3
 constexpr std::array<std::uint8_t, kWordAt> kCode{0x0f, 0x05, 0x48, 0x89, 0xc1, 0xe3, 0x06, 0xff, 0x25, 0x0b, 0,   0, 0,
@@ -35,14 +36,36 @@ std::optional<RemoteAddr> make_fork_room(const RemoteMemory& memory, RemoteAddr 
   return room;
 }
 
-std::optional<Regs> leave_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs) {
+namespace {
+
+// What lies there, if the task stands in it, and how far.
+struct Inside {
+  std::array<std::uint8_t, kSize> room;
+  std::size_t at;
+};
+std::optional<Inside> inside(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs) {
   const std::size_t behind = call_room_offset(size);
   const std::uint64_t room = vdso.value + behind - kSize;
   if (behind < kSize || regs.rip < room || regs.rip >= room + kWordAt) return std::nullopt;
   const auto there = memory.get<std::array<std::uint8_t, kSize>>(RemoteAddr(room));
   if (!there || !std::equal(kCode.begin(), kCode.end(), there->begin())) return std::nullopt;
+  return Inside{*there, regs.rip - room};
+}
+
+}  // namespace
+
+bool ends_in_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs) {
+  const auto here = inside(memory, vdso, size, regs);
+  if (!here) return false;
+  if (here->at == kBehindCall) return regs.rax == 0;
+  return here->at >= kChild || (here->at == kBranch && regs.rcx == 0);
+}
+
+std::optional<Regs> leave_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs) {
+  const auto here = inside(memory, vdso, size, regs);
+  if (!here) return std::nullopt;
   Regs left = regs;
-  std::memcpy(&left.rip, there->data() + kWordAt, sizeof left.rip);
+  std::memcpy(&left.rip, here->room.data() + kWordAt, sizeof left.rip);
   left.orig_rax = ~std::uint64_t{0};
   return left;
 }

@@ -17,6 +17,9 @@ namespace tmrec::tracee {
 std::optional<RemoteAddr> make_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size,
                                          RemoteAddr parent);
 
+// Whether that is a child in the room, which ends there if it is left alone.
+bool ends_in_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs);
+
 // The registers of a parent that is still in the room, as if it had just left it; nullopt: it is not there.
 std::optional<Regs> leave_fork_room(const RemoteMemory& memory, RemoteAddr vdso, std::uint64_t size, const Regs& regs);
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "tracee/fork_room.h"
 #include "tracee/instruction.h"
 #include "tracee/proc.h"
 
@@ -40,6 +41,32 @@ std::optional<tracee::MapsLine> vdso() {
 }
 
 }  // namespace
+
+TEST_CASE("a child that is born in the room for forks ends there, its parent goes on") {
+  auto map = vdso();
+  if (!map) return;
+  const int seen = in_child([&] {
+    auto memory = tracee::RemoteMemory::open(getpid());
+    if (!memory) return 1;
+    const std::uint64_t size = map->end - map->start;
+    constexpr RemoteAddr kParent(0x1234);
+    const auto room = tracee::make_fork_room(*memory, map->start, size, kParent);
+    if (!room) return 0;  // the image fills its pages
+    Regs regs;
+    const auto ends = [&](std::uint64_t at, std::uint64_t rax, std::uint64_t rcx) {
+      regs.rip = room->value + at, regs.rax = rax, regs.rcx = rcx;
+      return tracee::ends_in_fork_room(*memory, map->start, size, regs);
+    };
+    constexpr std::uint64_t kChild = 4711;
+    if (ends(0, 56, 0) || ends(2, kChild, 0) || ends(5, kChild, kChild) || ends(7, kChild, kChild)) return 2;
+    if (!ends(2, 0, 1) || !ends(5, 0, 0) || !ends(13, 0, 0) || !ends(20, 231, 0)) return 3;
+    if (ends(std::uint64_t{1} << 20, 0, 0)) return 4;
+    regs.rip = room->value + 7;
+    const auto left = tracee::leave_fork_room(*memory, map->start, size, regs);
+    return left && left->rip == kParent.value ? 0 : 5;
+  });
+  CHECK(seen == 0);
+}
 
 TEST_CASE("a patched vdso answers through the system call") {
   auto map = vdso();
