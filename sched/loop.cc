@@ -57,23 +57,22 @@ Stop LoopTask::run(Resume how, int signal) {
   return wait_for_stop();
 }
 
-Stop LoopTask::run_call(std::function<void()> on_give_way, bool surely_blocks) {
+void LoopTask::go_into_call(Resume how, std::function<void()> on_give_way, bool surely_blocks) {
   Stopped now = std::move(stopped());
   stopped_.reset();
   state_ = State::InCall;
   surely_blocks_ = surely_blocks;
   on_give_way_ = std::move(on_give_way);
-  running_ = std::move(now).resume(Resume::ToSyscall);
+  running_ = std::move(now).resume(how);
+}
+
+Stop LoopTask::run_call(std::function<void()> on_give_way, bool surely_blocks) {
+  go_into_call(Resume::ToSyscall, std::move(on_give_way), surely_blocks);
   return wait_for_stop();
 }
 
 Stop LoopTask::wait_without_baton(bool briefly) {
-  Stopped now = std::move(stopped());
-  stopped_.reset();
-  state_ = State::InCall;
-  surely_blocks_ = true;
-  on_give_way_ = [] {};
-  running_ = std::move(now).resume(Resume::Continue);
+  go_into_call(Resume::Continue, [] {}, true);
   if (briefly) running_->interrupt();
   return wait_for_stop();
 }

@@ -93,6 +93,7 @@ class LoopTask {
       : loop_(loop), tid_(tid), fiber_([this, b = std::move(body)] { b(*this); }) {}
 
   tracee::Stop wait_for_stop();
+  void go_into_call(tracee::Resume how, std::function<void()> on_give_way, bool surely_blocks);
   bool has_gone();
 
   enum class State { Runs, InCall, Ready, Parked };
