@@ -1,5 +1,4 @@
 #include "format/blob_store.h"
-#include "format/xxh3.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+
+#include "format/xxh3.h"
 
 namespace tmrec {
 

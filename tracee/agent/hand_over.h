@@ -5,10 +5,10 @@
 // that it has begun it, gives the baton to the task that has been ready for longest, or to nobody, and makes the call
 // for real; when that returns it takes the baton if nobody has it, else sleeps until it is given to it, and writes down
 // what came of the call. Whoever gets the baton writes down that he has it, before anything else. What only the
-// supervisor can do (tasks of other rings, an order that a seed decides) it is asked for as ever; while tasks wait that it
-// has stopped, it is asked to give the baton away, with one stop, so that they come to wait in the agent as well. When
-// it stops the task that holds the baton, or finds that nobody does, the baton is its own. Rejected: a lock
-// in place of the word, which a task killed with it would keep; giving the baton to a task before it can run, which a
+// supervisor can do (tasks of other rings, an order that a seed decides) it is asked for as ever; while tasks wait that
+// it has stopped, it is asked to give the baton away, with one stop, so that they come to wait in the agent as well.
+// When it stops the task that holds the baton, or finds that nobody does, the baton is its own. Rejected: a lock in
+// place of the word, which a task killed with it would keep; giving the baton to a task before it can run, which a
 // time-out, a signal or a task outside the recording may never let it.
 #pragma once
 
